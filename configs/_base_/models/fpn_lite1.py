@@ -1,0 +1,3 @@
+_base_ = './fpn_lite0.py'
+
+model = dict(backbone=dict(arch='lite1'))

@@ -1,0 +1,22 @@
+# Mean Teacher with FixMatch labels and CutMix on 11 labelled CamVid frames. Scores, cost and commands: README.md beside this file.
+_base_ = [
+    '../_base_/models/fpn_lite0.py',
+    '../_base_/datasets/camvid.py',
+    '../_base_/schedules/adamw_800.py',
+    '../_base_/runtime.py',
+]
+student = _base_.model
+student.data_preprocessor.size = (224, 288)
+student.decode_head.num_classes = 11
+model = dict(
+    _delete_=True,
+    type='dts.MeanTeacher',
+    student=student,
+    criterion=dict(type='dts.CrossEntropy', class_weight=_base_.class_weight),
+    threshold=0.95,
+    ramp_steps=0,
+    cutmix=0.5,
+)
+custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.99)]
+val_cfg = dict(models=['student', 'teacher'])
+test_cfg = dict(models=['student', 'teacher'])

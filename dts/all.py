@@ -1,0 +1,23 @@
+"""Importing this module registers everything that configs can name as ``dts.X``."""
+
+import dts.amp
+import dts.datasets.branches
+import dts.datasets.camvid
+import dts.datasets.folder
+import dts.datasets.nuclei
+import dts.datasets.sampler
+import dts.datasets.streams
+import dts.datasets.transforms.albumentations
+import dts.datasets.transforms.loading
+import dts.evaluation.loops
+import dts.evaluation.metric
+import dts.hooks.channels_last
+import dts.hooks.checkpoint
+import dts.hooks.ema_teacher
+import dts.hooks.step_seed
+import dts.hooks.average_buffers
+import dts.loops
+import dts.losses.cross_entropy
+import dts.methods.mean_teacher
+import dts.methods.supervised
+import dts.models.efficientnet_lite  # noqa: F401

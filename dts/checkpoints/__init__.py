@@ -1,0 +1,1 @@
+"""Checkpoint files: written in one piece, plain inside, checked before they are used."""

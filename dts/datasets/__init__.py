@@ -1,0 +1,1 @@
+"""Data sets, streams of samples, and the views made of them."""

@@ -1,0 +1,133 @@
+"""Infinite sampler that fills every batch with fixed numbers of samples from each stream."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from dts.datasets.streams import StreamDataset
+from dts.registry import DATA_SAMPLERS
+
+
+class SampleIndex(NamedTuple):
+    """What a worker needs to make one sample, whatever worker it is.
+
+    Attributes:
+        stream: name of the stream.
+        index: position in the stream's data set.
+        seed: seed of this sample's augmentation.
+    """
+
+    stream: str
+    index: int
+    seed: int
+
+
+@DATA_SAMPLERS.register_module()
+class RatioSampler(Sampler[SampleIndex]):
+    """Endless, rank-aware order of the samples of several streams.
+
+    Every stream is an endless concatenation of seeded permutations of its data set: every image is
+    seen once before any is seen again. Batch t of all ranks together takes the next
+    ``world_size * batch[stream]`` positions of each stream, so the samples of a run depend on the
+    global batch alone. A sample's augmentation is seeded by (seed, stream, position).
+
+    Args:
+        dataset: the streams.
+        batch: samples per rank and batch from each stream, in the order in which they lie in the
+            batch; 0 leaves a stream unused. The sum must be the data loader's ``batch_size``.
+        seed: the run's seed; None draws one that all ranks share.
+
+    Raises:
+        ValueError: if ``batch`` names other streams than the data set, or nothing at all.
+    """
+
+    def __init__(
+        self, dataset: StreamDataset, batch: Mapping[str, int], seed: int | None = None
+    ) -> None:
+        if set(batch) != set(dataset.streams):
+            raise ValueError(
+                f'sampler.batch names the streams {sorted(batch)}, the data set has '
+                f'{sorted(dataset.streams)}'
+            )
+        if min(batch.values()) < 0 or sum(batch.values()) == 0:
+            raise ValueError(f'sampler.batch needs counts >= 0 with a positive sum, got {batch}')
+        self.batch = dict(batch)
+        self.lengths = {name: len(stream) for name, stream in dataset.streams.items()}
+        self.seed = sync_random_seed() if seed is None else seed
+        self.rank, self.world_size = get_dist_info()
+        self._first_batch = 0
+
+    def skip(self, num_batches: int) -> None:
+        """Start the next iteration as if so many batches had been taken; costs nothing.
+
+        Args:
+            num_batches: batches (of this rank) to leave out, counted from the start of the run.
+        """
+        self._first_batch = num_batches
+
+    def describe(self) -> dict[str, Any]:
+        """Return what must be equal for a resumed run to see the same samples.
+
+        Returns:
+            Seed, samples of all ranks per batch, and length of every stream.
+        """
+        return {
+            'seed': self.seed,
+            'global_batch': {name: n * self.world_size for name, n in self.batch.items()},
+            'lengths': dict(self.lengths),
+        }
+
+    def __len__(self) -> int:
+        # Nominal, as MMEngine asks for it when it converts epochs: iteration never ends.
+        return sum(self.lengths.values())
+
+    def __iter__(self) -> Iterator[SampleIndex]:
+        orders = {name: _Order(self.seed, name, n) for name, n in self.lengths.items()}
+        batch_index = self._first_batch
+        while True:
+            for name, per_rank in self.batch.items():
+                first = (batch_index * self.world_size + self.rank) * per_rank
+                for position in range(first, first + per_rank):
+                    yield orders[name][position]
+            batch_index += 1
+
+
+class _Order:
+    """The endless order of one stream, by position."""
+
+    def __init__(self, seed: int, stream: str, length: int) -> None:
+        self.seed = seed
+        self.stream = stream
+        self.length = length
+        self._pass = -1
+        self._permutation: list[int] = []
+
+    def __getitem__(self, position: int) -> SampleIndex:
+        current_pass, offset = divmod(position, self.length)
+        if current_pass != self._pass:
+            generator = torch.Generator().manual_seed(
+                mix_seed(self.seed, self.stream, 'pass', current_pass)
+            )
+            self._permutation = torch.randperm(self.length, generator=generator).tolist()
+            self._pass = current_pass
+        seed = mix_seed(self.seed, self.stream, 'sample', position)
+        return SampleIndex(self.stream, self._permutation[offset], seed)
+
+
+def mix_seed(*parts: int | str) -> int:
+    """Return a seed that is unrelated for any two different lists of parts.
+
+    Args:
+        parts: what the seed depends on.
+
+    Returns:
+        An integer in [0, 2**32), the range that every generator takes.
+    """
+    digest = hashlib.blake2b('/'.join(map(str, parts)).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, 'little')

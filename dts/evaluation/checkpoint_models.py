@@ -1,0 +1,105 @@
+"""The networks of one checkpoint file, for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.model import BaseModel
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import Tensor, nn
+
+from dts.checkpoints.contents import check_version
+from dts.checkpoints.match import match_tensors
+from dts.registry import MODELS
+from dts.typing import ConfigType
+
+States = dict[str, Mapping[str, Tensor]]
+
+
+def checkpoint_states(file: str) -> States:
+    """Return the weights of every network in a checkpoint.
+
+    Args:
+        file: a checkpoint of this package, a stock one of MMSegmentation, or a bare state dict.
+
+    Returns:
+        Name -> state dict with plain segmentor keys. The first one is the product, the network
+        that stock tools load. A file without our key holds one network, called ``student``.
+
+    Raises:
+        ValueError: if the file was written by a newer version.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(file, map_location='cpu')
+    check_version(checkpoint, file)
+    product = checkpoint.get('state_dict', checkpoint)
+    ours = checkpoint.get('dts')
+    if ours is None:
+        return {'student': product}
+    states: States = {ours['product']: product}
+    if ours.get('student') is not None:
+        states['student'] = ours['student']
+    teachers = (ours.get('teachers') or {}).get('teachers', {})
+    for name, teacher in teachers.items():
+        states.setdefault(name, teacher['state_dict'])
+    return states
+
+
+@MODELS.register_module()
+class CheckpointModels(BaseModel):
+    """Holder of the networks of a checkpoint; ``ModelsTestLoop`` evaluates them.
+
+    Args:
+        segmentor: config of the segmentor that all of them are instances of.
+        checkpoint: the file.
+        models: names to load; None loads all that the file holds.
+        tta: config of a test-time augmentation model such as ``SegTTAModel`` that wraps each
+            network; None predicts once per image.
+
+    Raises:
+        ValueError: if the file has no such network, or its tensors do not fit the segmentor.
+    """
+
+    def __init__(
+        self,
+        segmentor: ConfigType,
+        checkpoint: str,
+        models: Sequence[str] | None = None,
+        tta: ConfigType | None = None,
+    ) -> None:
+        super().__init__()
+        states = checkpoint_states(checkpoint)
+        unknown = [name for name in models or () if name not in states]
+        if unknown:
+            raise ValueError(
+                f'{checkpoint} holds no network named {", ".join(map(repr, unknown))}, it has: '
+                f'{", ".join(states)}; choose with --models'
+            )
+        self.names = list(models or states)
+        self._segmentors = nn.ModuleList()
+        self.networks: dict[str, nn.Module] = {}
+        for name in self.names:
+            network = MODELS.build(segmentor)
+            _load(network, states[name], f'{name} of {checkpoint}')
+            self._segmentors.append(network)
+            self.networks[name] = MODELS.build({**tta, 'module': network}) if tta else network
+
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """Refuse: each network is asked by itself.
+
+        Args:
+            inputs: not used.
+            data_samples: not used.
+            mode: not used.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("evaluate with test_cfg=dict(type='dts.ModelsTestLoop')")
+
+
+def _load(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load weights, all of them or none."""
+    own = network.state_dict()
+    plain = {key.removeprefix('module.'): tensor for key, tensor in state.items()}
+    network.load_state_dict(own | match_tensors(plain, own, source=source))

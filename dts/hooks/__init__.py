@@ -1,0 +1,1 @@
+"""Hooks: when teachers move, how a run stays reproducible, and what is written."""

@@ -1,0 +1,49 @@
+"""Training loop that resumes without loading a single past sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.runner import IterBasedTrainLoop
+from torch.utils.data import DataLoader
+
+from dts.registry import LOOPS
+
+
+@LOOPS.register_module()
+class TrainLoop(IterBasedTrainLoop):
+    """MMEngine's iteration loop over a loader whose sampler can skip.
+
+    MMEngine resumes by loading and dropping every past batch, which takes hours on real data.
+    """
+
+    def run(self) -> Any:
+        """Train until ``max_iters``.
+
+        Returns:
+            The trained model.
+        """
+        self.dataloader_iterator = _SkippingIterator(self.dataloader, self._iter)
+        return super().run()
+
+
+class _SkippingIterator:
+    """Iterator whose first ``num_skipped`` items are empty and cost nothing."""
+
+    def __init__(self, dataloader: DataLoader, num_skipped: int) -> None:
+        self._dataloader = dataloader
+        self._num_skipped = num_skipped
+        self._iterator: Iterator[Any] | None = None
+        dataloader.sampler.skip(num_skipped)
+
+    def __iter__(self) -> _SkippingIterator:
+        return self
+
+    def __next__(self) -> Any:
+        if self._num_skipped > 0:
+            self._num_skipped -= 1
+            return None
+        if self._iterator is None:
+            self._iterator = iter(self._dataloader)
+        return next(self._iterator)

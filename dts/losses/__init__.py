@@ -1,0 +1,1 @@
+"""Losses on class scores: pure functions and the modules that configs build."""

@@ -1,0 +1,1 @@
+"""Methods: what is learned, in one readable ``loss`` each."""

@@ -1,0 +1,103 @@
+"""Mean Teacher with confident hard labels: FixMatch with an EMA teacher, CutMix on request.
+
+    x, y     labelled images and labels            inputs['labeled']
+    u_w, u_s weak and strong view of unlabelled    inputs['unlabeled_weak'], ['unlabeled_strong']
+    p        teacher's probabilities on u_w        probs_teacher
+    tau      threshold                             threshold
+    lambda   weight of the unlabelled term         unlabeled_weight
+
+Source: Tarvainen and Valpola, NeurIPS 2017 (teacher); Sohn et al., NeurIPS 2020 (labels); recipe of
+LiheYoung/UniMatch-V2 fixmatch.py (one student forward on labelled and mixed images).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
+from dts.mixing.cutmix import cutmix_masks, paste
+from dts.registry import MODELS
+from dts.schedules import linear_ramp
+from dts.segmentor import HeadLogits, all_logits
+from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
+from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
+from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
+
+
+@MODELS.register_module()
+class MeanTeacher(TeacherStudent):
+    """Learn from labels and from what the teacher says with confidence.
+
+        L = L_x + lambda r(t) 1/|V| sum_V 1[max p >= tau] CE(S(mix(u_s)), mix(argmax p))
+
+    Deviation: L_x and the unlabelled term are added, not averaged (a factor that AdamW ignores);
+    class weights of the criterion act on both terms.
+
+    Args:
+        student: config of a segmentor of MMSeg.
+        criterion: config of the loss of both terms.
+        threshold: probability in [0, 1]; pixels strictly below teach nothing.
+        unlabeled_weight: lambda >= 0.
+        ramp_steps: optimizer steps over which the unlabelled weight rises from 0; 0 for none.
+        cutmix: share of the unlabelled images into which a box of another one is pasted, in [0, 1].
+
+    Raises:
+        ValueError: if ``threshold`` or ``cutmix`` is out of range.
+    """
+
+    def __init__(
+        self,
+        student: ConfigType,
+        criterion: ConfigType | None = None,
+        *,
+        threshold: float = 0.95,
+        unlabeled_weight: float = 1.0,
+        ramp_steps: int = 0,
+        cutmix: float = 0.5,
+    ) -> None:
+        super().__init__(student, criterion)
+        for name, value in (('threshold', threshold), ('cutmix', cutmix)):
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f'{name} must be in [0, 1], got {value}')
+        self.threshold = threshold
+        self.unlabeled_weight = unlabeled_weight
+        self.ramp_steps = ramp_steps
+        self.cutmix = cutmix
+
+    def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
+        """Return the losses of one step.
+
+        Args:
+            inputs: ``labeled`` (B, 3, H, W), ``unlabeled_weak`` and ``unlabeled_strong``
+                (U, 3, H, W), all of one size.
+            data_samples: the samples of the branches; labels of unlabelled ones are used for a
+                statistic only.
+
+        Returns:
+            ``sup.<head>.loss_ce``, ``unsup.loss_ce`` and statistics.
+        """
+        weak, strong = inputs['unlabeled_weak'], inputs['unlabeled_strong']
+        samples = data_samples['unlabeled_weak']
+        probs_teacher = self.teachers.probabilities(weak)  # (U, K, H, W), no gradient
+        target = make_pseudo_labels(probs_teacher, valid_pixels(weak, samples), self.threshold)
+
+        mask = cutmix_masks(
+            len(strong), *strong.shape[-2:], probability=self.cutmix, device=strong.device
+        )
+        images_mixed = paste(mask, strong)
+        target_mixed = PseudoLabels(paste(mask, target.labels), paste(mask, target.weights))
+
+        num_labeled = len(inputs['labeled'])
+        heads = all_logits(self.student, torch.cat([inputs['labeled'], images_mixed]))
+        labeled_heads = [HeadLogits(h.name, h.weight, h.logits[:num_labeled]) for h in heads]
+        logits_student = heads[0].logits[num_labeled:]  # (U, K, H, W)
+
+        losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
+        weight = self.unlabeled_weight * linear_ramp(self.teachers.updates, self.ramp_steps)
+        losses['unsup.loss_ce'] = weight * self.criterion(logits_student, *target_mixed)
+
+        losses['stat_accepted_ratio'] = accepted_ratio(target)
+        losses['stat_disagreement'] = disagreement(logits_student, target_mixed)
+        if has_labels(samples):
+            losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(target, stack_labels(samples))
+        return losses

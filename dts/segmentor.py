@@ -1,0 +1,115 @@
+"""Class scores of a stock MMSegmentation segmentor, head by head, at the size of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from mmseg.models.utils import resize
+from torch import Tensor, nn
+
+
+class HeadLogits(NamedTuple):
+    """Scores of one head of a segmentor.
+
+    Attributes:
+        name: ``decode``, ``decode_0`` (earlier stage of a cascade), ``aux`` or ``aux_0``, as MMSeg
+            names the losses of its heads.
+        weight: the loss weight that the head's config gives (0.4 is usual for auxiliary heads).
+        logits: (B, K, H, W), unnormalised, at the size of the input.
+    """
+
+    name: str
+    weight: float
+    logits: Tensor
+
+
+def decode_logits(segmentor: nn.Module, images: Tensor) -> Tensor:
+    """Return the scores of the head that predicts.
+
+    Args:
+        segmentor: an ``EncoderDecoder`` of MMSeg, cascades included.
+        images: (B, 3, H, W), normalised as the segmentor's data preprocessor does.
+
+    Returns:
+        (B, K, H, W), unnormalised.
+
+    Raises:
+        TypeError: if the head does not answer with one score map per class.
+    """
+    *_, last = _decode_stages(segmentor, segmentor.extract_feat(images))
+    return _to_input_size(last.logits, images, _heads(segmentor.decode_head)[-1])
+
+
+def all_logits(segmentor: nn.Module, images: Tensor) -> list[HeadLogits]:
+    """Return the scores of every head that is trained: stages of a cascade and auxiliary heads.
+
+    Args:
+        segmentor: an ``EncoderDecoder`` of MMSeg, cascades included.
+        images: (B, 3, H, W), normalised as the segmentor's data preprocessor does.
+
+    Returns:
+        One entry per head; the first is the head that predicts.
+
+    Raises:
+        TypeError: if a head does not answer with one score map per class.
+    """
+    features = segmentor.extract_feat(images)
+    stages = list(_decode_stages(segmentor, features))[::-1]
+    heads = _heads(segmentor.decode_head)[::-1]
+    if segmentor.with_auxiliary_head:
+        auxiliary_heads = _heads(segmentor.auxiliary_head)
+        names = _names('aux', segmentor.auxiliary_head)
+        for name, head in zip(names, auxiliary_heads, strict=True):
+            stages.append(HeadLogits(name, _loss_weight(head), _checked(head, head(features))))
+        heads += auxiliary_heads
+    return [
+        HeadLogits(out.name, out.weight, _to_input_size(out.logits, images, head))
+        for out, head in zip(stages, heads, strict=True)
+    ]
+
+
+def _decode_stages(segmentor: nn.Module, features: Sequence[Tensor]) -> Iterator[HeadLogits]:
+    """Yield the raw scores of the decode head, stage by stage for a cascade."""
+    heads = _heads(segmentor.decode_head)
+    scores: tuple[Tensor, ...] = ()
+    for index, head in enumerate(heads):
+        logits = _checked(head, head(features, *scores))
+        scores = (logits,)
+        is_last = index == len(heads) - 1
+        yield HeadLogits('decode' if is_last else f'decode_{index}', _loss_weight(head), logits)
+
+
+def _heads(head: nn.Module) -> list[nn.Module]:
+    """Return the head, or the heads of a list, as a list."""
+    return list(head) if isinstance(head, nn.ModuleList) else [head]
+
+
+def _names(prefix: str, head: nn.Module) -> list[str]:
+    """Return MMSeg's loss prefixes: ``aux`` for one head, ``aux_0``, ``aux_1`` for a list."""
+    if isinstance(head, nn.ModuleList):
+        return [f'{prefix}_{index}' for index in range(len(head))]
+    return [prefix]
+
+
+def _loss_weight(head: nn.Module) -> float:
+    """Return the sum of the loss weights in the head's config, 1 when it names none."""
+    losses = _heads(head.loss_decode)
+    return float(sum(getattr(loss, 'loss_weight', 1.0) for loss in losses))
+
+
+def _checked(head: nn.Module, scores: object) -> Tensor:
+    """Return ``scores`` when they are one map per class."""
+    if not isinstance(scores, Tensor) or scores.ndim != 4:
+        raise TypeError(
+            f'{type(head).__name__} does not answer with one (B, K, h, w) score map; teachers need '
+            'a per-pixel head (FCN, PSP, ASPP, UPer, SegFormer, FPN, OCR, ... heads do)'
+        )
+    return scores
+
+
+def _to_input_size(logits: Tensor, images: Tensor, head: nn.Module) -> Tensor:
+    """Upsample as MMSeg's heads do before they score."""
+    return resize(
+        logits, size=images.shape[-2:], mode='bilinear', align_corners=head.align_corners
+    )

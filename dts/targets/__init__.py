@@ -1,0 +1,1 @@
+"""From the output of a teacher to supervision for a student."""

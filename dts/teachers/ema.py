@@ -1,0 +1,85 @@
+"""Exponential moving average of a student's weights."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from dts.schedules import ema_decay
+from dts.teachers.teacher import Teacher
+
+
+class EmaMotion:
+    """Moves one teacher towards one student.
+
+        teacher <- a * teacher + (1 - a) * student,   a = min(1 - 1/(n+1), decay)
+
+    with n the updates that this teacher has received; the first update copies the student.
+    Integer buffers are always copied: averaging would truncate them.
+
+    Source: Tarvainen and Valpola, NeurIPS 2017.
+    Deviation: buffers follow the student, since a teacher in eval mode with statistics of its own
+    initial weights predicts nonsense.
+
+    Args:
+        teacher: the teacher that moves.
+        student: the live segmentor; its tensors keep their identity during training.
+        decay: share of the old teacher that is kept, in [0, 1].
+        buffers: what happens to float buffers (BatchNorm statistics): ``copy`` takes the student's,
+            ``average`` treats them like weights.
+
+    Raises:
+        ValueError: if ``decay`` is out of range, ``buffers`` is unknown, or the two networks differ
+            in the names of their tensors.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        student: nn.Module,
+        decay: float,
+        buffers: Literal['copy', 'average'] = 'copy',
+    ) -> None:
+        if not 0.0 <= decay <= 1.0:
+            raise ValueError(f'decay is the share of the old teacher, in [0, 1], got {decay}')
+        if buffers not in ('copy', 'average'):
+            raise ValueError(f"buffers must be 'copy' or 'average', got {buffers!r}")
+        self.teacher = teacher
+        self.decay = decay
+        weights = _pairs(dict(teacher.segmentor.named_parameters()), dict(student.named_parameters()))
+        floats, integers = [], []
+        for pair in _pairs(dict(teacher.segmentor.named_buffers()), dict(student.named_buffers())):
+            (floats if pair[0].is_floating_point() else integers).append(pair)
+        averaged = weights + floats if buffers == 'average' else weights
+        copied = integers if buffers == 'average' else integers + floats
+        self._averaged_teacher, self._averaged_student = _unzip(averaged)
+        self._copied_teacher, self._copied_student = _unzip(copied)
+
+    @torch.no_grad()
+    def update(self) -> float:
+        """Move the teacher once, after an optimizer step.
+
+        Returns:
+            The share of the old teacher that was kept.
+        """
+        decay = ema_decay(self.teacher.updates, self.decay)
+        torch._foreach_lerp_(self._averaged_teacher, self._averaged_student, 1.0 - decay)
+        if self._copied_teacher:
+            torch._foreach_copy_(self._copied_teacher, self._copied_student)
+        self.teacher.updates += 1
+        return decay
+
+
+def _pairs(teacher: dict[str, Tensor], student: dict[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Match tensors by name; tied or filtered tensors would silently shift a match by order."""
+    if teacher.keys() != student.keys():
+        names = sorted(teacher.keys() ^ student.keys())[:5]
+        raise ValueError(f'teacher and student differ in their tensors: {names}')
+    return [(teacher[name], student[name].detach()) for name in student]
+
+
+def _unzip(pairs: list[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    """Turn a list of pairs into a pair of lists."""
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]

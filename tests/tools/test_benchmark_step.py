@@ -1,0 +1,163 @@
+"""``benchmark_step.py``: the floor does the algorithm's work and the numbers follow from the times."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from runs import in_child, make_images, run_config
+from torch import nn
+from toys import toy_batch, toy_segmentor_config
+
+from dts.methods.base import TeacherStudent
+from dts.methods.mean_teacher import MeanTeacher
+from dts.methods.supervised import Supervised
+from dts.teachers.bank import TeacherBank
+
+sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
+
+import benchmark_step  # noqa: E402
+from step_benchmark.clock import Cost, measure, measure_peak_memory  # noqa: E402
+from step_benchmark.floors import build_floor, copy_optimizer, prepare  # noqa: E402
+from step_benchmark.report import format_report, summarize_pairs  # noqa: E402
+
+CRITERION = dict(type='dts.CrossEntropy', class_weight=[1.0, 2.0, 3.0])
+
+
+def sgd(method: TeacherStudent) -> torch.optim.SGD:
+    """An optimizer with a rate of its own for the head."""
+    student = method.student
+    groups = [
+        dict(params=list(student.backbone.parameters()), lr=0.1),
+        dict(params=list(student.decode_head.parameters()), lr=0.4),
+    ]
+    return torch.optim.SGD(groups, momentum=0.9)
+
+
+def test_pairs_by_hand() -> None:
+    pairs = [
+        (Cost(2.0, 0), Cost(1.0, 0)),
+        (Cost(3.0, 0), Cost(2.0, 0)),
+        (Cost(10.0, 0), Cost(2.0, 0)),
+    ]
+    summary = summarize_pairs(pairs, 'cpu')
+    assert summary['a'] == [2.5, 3.0, 6.5]
+    assert summary['b'] == [1.5, 2.0, 2.0]
+    assert summary['ratio'] == 3 / 2
+    assert summary['pair_ratio'] == [1.75, 2.0, 3.5]  # of 1.5, 2, 5
+    assert summary['mean_ratio'] == 15 / 5
+
+
+def test_equal_groups_of_an_optimizer_become_one() -> None:
+    source = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    target = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    rates = {'0.weight': 0.1, '0.bias': 0.2, '1.weight': 0.1, '1.bias': 0.1}
+    parameters = dict(source.named_parameters())
+    groups = [dict(params=[parameters[name]], lr=rate) for name, rate in rates.items()]
+    copied = copy_optimizer(torch.optim.AdamW(groups, weight_decay=0.3), source, target)
+    assert isinstance(copied, torch.optim.AdamW)
+    assert [(group['lr'], group['weight_decay']) for group in copied.param_groups] == [
+        (0.1, 0.3),
+        (0.2, 0.3),
+    ]
+    (weights, biases) = (group['params'] for group in copied.param_groups)
+    assert [id(p) for p in weights] == [id(target[0].weight), id(target[1].weight), id(target[1].bias)]
+    assert [id(p) for p in biases] == [id(target[0].bias)]
+
+
+def test_supervised_floor_follows_the_method_for_three_steps() -> None:
+    method = Supervised(toy_segmentor_config(), CRITERION).train()
+    optimizer = sgd(method)
+    batch = toy_batch()
+    batch['data_samples']['labeled'][0].gt_sem_seg.data[0, :3] = 255
+    floor = build_floor(method, optimizer)
+    ready = prepare(method, batch)
+    for _ in range(3):
+        data = method.data_preprocessor(batch, True)
+        loss = method.parse_losses(method.loss(**data))[0]
+        torch.testing.assert_close(floor(ready), loss.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def test_mean_teacher_floor_follows_the_method_for_three_steps() -> None:
+    method = MeanTeacher(
+        toy_segmentor_config(), CRITERION, threshold=0.36, unlabeled_weight=2.0, cutmix=0.0
+    ).train()
+    optimizer = sgd(method)
+    bank = TeacherBank.from_student(method.student, ['teacher'])
+    method.attach_teachers(bank)
+    batch = toy_batch()
+    floor = build_floor(method, optimizer)
+    ready = prepare(method, batch)
+    for _ in range(3):
+        data = method.data_preprocessor(batch, True)
+        losses = method.loss(**data)
+        assert 0.1 < losses['stat_accepted_ratio'] < 0.9
+        loss = method.parse_losses(losses)[0]
+        torch.testing.assert_close(floor(ready), loss.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        weights = zip(
+            bank['teacher'].segmentor.parameters(), method.student.parameters(), strict=True
+        )
+        for weight_teacher, weight_student in weights:
+            weight_teacher.mul_(0.99).add_(weight_student.detach(), alpha=0.01)
+
+
+def test_unknown_method_is_told_how_to_add_a_floor() -> None:
+    class Other(Supervised):
+        """Has no floor."""
+
+    method = Other(toy_segmentor_config())
+    with pytest.raises(ValueError, match=r"no floor for the method Other.*FLOORS"):
+        build_floor(method, sgd(method))
+
+
+def test_time_and_memory_of_a_known_load() -> None:
+    device = torch.device('cpu')
+    cost = measure(lambda: [i * i for i in range(200_000)], device)
+    assert 0 < cost.cpu <= cost.wall * 1.5
+    peak = measure_peak_memory(lambda: bytearray(b'x') * (64 * 2**20), device)
+    if peak is None:
+        pytest.skip('the system does not tell the peak of the resident set')
+    assert 60 < peak < 80
+
+
+def test_whole_benchmark_of_a_toy_run(tmp_path: Path) -> None:
+    make_images(tmp_path)
+    config = tmp_path / 'config.py'
+    run_config(tmp_path, tmp_path / 'work').dump(str(config))
+    file = tmp_path / 'result.json'
+    command = [str(config), '--steps', '4', '--warmup', '1', '--json', str(file)]
+    command += ['--cfg-options', 'model.cutmix=0.0']
+    assert in_child(benchmark_step.main, command) == 0
+    result = json.loads(file.read_text())
+    assert (result['method'], result['steps'], result['images_per_step']) == ('MeanTeacher', 4, 4)
+    for kind in ('cpu', 'wall'):
+        a, b = result[kind]['a'][1], result[kind]['b'][1]
+        assert result[kind]['ratio'] == pytest.approx(a / b)
+        assert 0 < b < a  # hooks and log cost more than toy images
+    assert 0 < result['waiting_share'] < 1
+    assert result['loader']['images_per_cpu_second'] > 0
+    assert result['ema']['share'] > 0
+    assert not (tmp_path / 'work').exists()
+    assert f'a/b {result["cpu"]["ratio"]:.3f}' in format_report(result)
+
+
+def test_config_that_the_floor_cannot_follow_is_refused(tmp_path: Path) -> None:
+    make_images(tmp_path)
+    config = run_config(tmp_path, tmp_path / 'work')
+    config.optim_wrapper.accumulative_counts = 2
+    assert in_child(_expect_error, config, 'accumulative_counts=1') == 0
+
+
+def _expect_error(config: object, message: str) -> None:
+    """Measure, and expect a ValueError."""
+    with pytest.raises(ValueError, match=message):
+        benchmark_step.benchmark(config, 2, 0)

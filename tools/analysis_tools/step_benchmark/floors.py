@@ -1,0 +1,175 @@
+"""The least that a method's algorithm can do with a batch, in bare PyTorch.
+
+Only forwards, backwards, the optimizer step and the motion of the teacher: no hooks, no statistics,
+no preprocessing, no mixing. To add a floor for a method, write a function like ``mean_teacher`` and
+name it in ``FLOORS`` under the method's class name.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from dts.methods.base import TeacherStudent, stack_labels
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+IGNORE_INDEX = 255
+
+
+@dataclass(frozen=True)
+class ReadyBatch:
+    """Normalised images per branch (B, 3, H, W) and labels (B, H, W) int64 of ``labeled``."""
+
+    images: dict[str, Tensor]
+    labels: Tensor
+
+
+FloorStep = Callable[[ReadyBatch], Tensor]
+FloorBuilder = Callable[[TeacherStudent, Optimizer], FloorStep]
+
+
+def build_floor(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
+    """Return the floor of a method, on a student and a teacher of its own.
+
+    Args:
+        method: the method, its student on its device and in its memory format.
+        optimizer: the optimizer of the run; the floor gets one like it.
+
+    Returns:
+        A function that trains on one batch and returns the loss.
+
+    Raises:
+        ValueError: if there is no floor for the method.
+    """
+    name = type(method).__name__
+    if name not in FLOORS:
+        raise ValueError(
+            f'no floor for the method {name}, only for {sorted(FLOORS)}: write a function like '
+            f'mean_teacher in {__file__} that does the forwards, the backward, the optimizer step '
+            'and the motion of the teachers that the algorithm cannot do without, and name it in '
+            'FLOORS'
+        )
+    if isinstance(method.student.decode_head, nn.ModuleList):
+        raise ValueError('the floors know segmentors with one decode head, this one is a cascade')
+    return FLOORS[name](method, optimizer)
+
+
+def prepare(method: TeacherStudent, batch: dict) -> ReadyBatch:
+    """Preprocess a batch as the method does, once.
+
+    Args:
+        method: the method.
+        batch: what the data loader gives.
+
+    Returns:
+        The batch on the method's device, images in the memory format of the weights.
+    """
+    data = method.data_preprocessor(batch, True)
+    images = {
+        name: image.contiguous(memory_format=torch.channels_last)
+        for name, image in data['inputs'].items()
+    }
+    return ReadyBatch(images, stack_labels(data['data_samples']['labeled']))
+
+
+def copy_optimizer(optimizer: Optimizer, source: nn.Module, target: nn.Module) -> Optimizer:
+    """Return a new optimizer of the same class and settings for a copy of a network.
+
+    Groups with equal settings become one, as anyone would write them by hand.
+
+    Args:
+        optimizer: of ``source``.
+        source: the network.
+        target: its copy.
+
+    Returns:
+        The optimizer of ``target``.
+    """
+    names = {id(parameter): name for name, parameter in source.named_parameters()}
+    parameters = dict(target.named_parameters())
+    groups: dict[str, dict] = {}
+    for group in optimizer.param_groups:
+        settings = {key: value for key, value in group.items() if key != 'params'}
+        merged = groups.setdefault(repr(sorted(settings.items())), {**settings, 'params': []})
+        merged['params'] += [parameters[names[id(parameter)]] for parameter in group['params']]
+    return type(optimizer)(list(groups.values()))
+
+
+def supervised(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
+    """Forward of the labelled images, cross entropy, backward, optimizer step."""
+    student = copy.deepcopy(method.student).train()
+    own_optimizer = copy_optimizer(optimizer, method.student, student)
+    class_weight = method.criterion.class_weight
+
+    def step(batch: ReadyBatch) -> Tensor:
+        own_optimizer.zero_grad()
+        loss = torch.zeros((), device=batch.labels.device)
+        for weight, logits in _head_logits(student, batch.images['labeled']):
+            loss = loss + weight * _cross_entropy(logits, batch.labels, class_weight)
+        loss.backward()
+        own_optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def mean_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
+    """Teacher forward of the weak view, one student forward of all images, EMA of the weights."""
+    student = copy.deepcopy(method.student).train()
+    teacher = copy.deepcopy(method.student).eval().requires_grad_(False)
+    own_optimizer = copy_optimizer(optimizer, method.student, student)
+    class_weight = method.criterion.class_weight
+    weights_teacher = list(teacher.parameters())
+    weights_student = [weight.detach() for weight in student.parameters()]
+
+    def step(batch: ReadyBatch) -> Tensor:
+        own_optimizer.zero_grad()
+        with torch.no_grad():
+            _, logits_teacher = _head_logits(teacher, batch.images['unlabeled_weak'])[0]
+            confidence, target = logits_teacher.softmax(dim=1).max(dim=1)
+            trust = (confidence >= method.threshold).float()
+        num_labeled = len(batch.labels)
+        images = torch.cat([batch.images['labeled'], batch.images['unlabeled_strong']])
+        heads = _head_logits(student, images)
+        logits_unlabeled = heads[0][1][num_labeled:]
+        unlabeled = F.cross_entropy(
+            logits_unlabeled, target, weight=class_weight, reduction='none'
+        )
+        mass = trust.numel() if class_weight is None else class_weight[target].sum()
+        loss = method.unlabeled_weight * (unlabeled * trust).sum() / mass
+        for weight, logits in heads:
+            loss = loss + weight * _cross_entropy(logits[:num_labeled], batch.labels, class_weight)
+        loss.backward()
+        own_optimizer.step()
+        torch._foreach_lerp_(weights_teacher, weights_student, 0.01)
+        return loss.detach()
+
+    return step
+
+
+FLOORS: dict[str, FloorBuilder] = {'Supervised': supervised, 'MeanTeacher': mean_teacher}
+
+
+def _head_logits(segmentor: nn.Module, images: Tensor) -> list[tuple[float, Tensor]]:
+    """Return loss weight and upsampled scores of the heads, the one that predicts first."""
+    features = segmentor.extract_feat(images)
+    heads = [segmentor.decode_head]
+    if segmentor.training and segmentor.with_auxiliary_head:
+        auxiliary = segmentor.auxiliary_head
+        heads += list(auxiliary) if isinstance(auxiliary, nn.ModuleList) else [auxiliary]
+    scored = []
+    for head in heads:
+        logits = F.interpolate(
+            head(features), images.shape[-2:], mode='bilinear', align_corners=head.align_corners
+        )
+        scored.append((float(getattr(head.loss_decode, 'loss_weight', 1.0)), logits))
+    return scored
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, class_weight: Tensor | None) -> Tensor:
+    """Mean over the labelled pixels."""
+    return F.cross_entropy(logits, labels, weight=class_weight, ignore_index=IGNORE_INDEX)

@@ -1,0 +1,285 @@
+"""Start the runs of a table as processes, a few at a time, and keep their records."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from result_table.records import (
+    Attempt,
+    Record,
+    describe_machine,
+    describe_versions,
+    git_commit,
+    is_done,
+    now,
+    read_record,
+    settings_hash,
+    write_record,
+)
+from result_table.spec import Cell
+
+LOG_FILE = 'train.log'
+POLL_SECONDS = 0.2
+RECORD_SECONDS = 5.0
+STATUS_SECONDS = 60.0
+PR_SET_PDEATHSIG = 1
+CLOCK_TICKS = os.sysconf('SC_CLK_TCK')
+
+
+@dataclass
+class Running:
+    """A run whose process is alive."""
+
+    cell: Cell
+    folder: Path
+    record: Record
+    process: subprocess.Popen
+    started: float
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt that the process is."""
+        return self.record.attempts[-1]
+
+
+def train_command(cell: Cell, folder: Path, train_script: Path, *, resume: bool) -> list[str]:
+    """Return the command line of a run.
+
+    Args:
+        cell: the run.
+        folder: its work dir.
+        train_script: program to run.
+        resume: whether to go on from its newest checkpoint.
+
+    Returns:
+        The arguments, with the Python of this process in front.
+    """
+    options = {'final_test': True, **cell.options}
+    command = [sys.executable, str(train_script), str(cell.config), '--work-dir', str(folder)]
+    command += ['--seed', str(cell.seed), *(['--resume'] if resume else []), '--cfg-options']
+    return command + [f'{key}={option_text(value)}' for key, value in options.items()]
+
+
+def option_text(value: Any) -> str:
+    """Return a scalar or a list of scalars as ``--cfg-options`` reads it."""
+    if isinstance(value, list):
+        return f'[{",".join(map(option_text, value))}]'
+    return str(value)
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    root: Path,
+    *,
+    jobs: int,
+    train_script: Path,
+    readme: Path,
+    on_finished: Callable[[], None],
+) -> list[Path]:
+    """Run what is not done, one single-threaded process per job.
+
+    Children do not outlive this process, however it ends; called again, it goes on where they were.
+
+    Args:
+        cells: the runs.
+        root: folder of the table.
+        jobs: processes at a time.
+        train_script: program to run.
+        readme: file that ``on_finished`` rewrites; its changes do not make the code dirty.
+        on_finished: called after every run that ended well.
+
+    Returns:
+        Logs of the failed runs.
+    """
+    waiting = deque(cell for cell in cells if not is_done(root / cell.folder, settings_hash(cell)))
+    total, num_waiting = len(cells), len(waiting)
+    say(f'{total} runs, {total - num_waiting} done before, {jobs} at a time')
+    running: list[Running] = []
+    failed: list[Path] = []
+    with _killed_at_exit(running):
+        last_record = last_status = time.monotonic()
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running.append(_start(waiting.popleft(), root, train_script, readme))
+                say(f'start {running[-1].cell.name}')
+            time.sleep(POLL_SECONDS)
+            for run in [run for run in running if _has_ended(run)]:
+                running.remove(run)
+                if is_done(run.folder, run.record.settings):
+                    on_finished()
+                    verb = 'done'
+                else:
+                    failed.append(run.folder / LOG_FILE)
+                    verb = f'FAILED (exit code {run.attempt.exit_code})'
+                finished = total - len(waiting) - len(running)
+                cost = f'{run.record.cpu_seconds / 60:.1f} CPU min'
+                say(f'[{finished}/{total}] {verb} {run.cell.name}, {cost}')
+            if time.monotonic() - last_record > RECORD_SECONDS:
+                last_record = time.monotonic()
+                for run in running:
+                    _update_record(run)
+            if time.monotonic() - last_status > STATUS_SECONDS:
+                last_status = time.monotonic()
+                say(_status(cells, root, running, waiting, jobs))
+    return failed
+
+
+def say(message: str) -> None:
+    """Print with the time of day."""
+    print(f'{time.strftime("%H:%M:%S")} {message}', flush=True)
+
+
+def estimate_seconds(
+    durations: Sequence[float], elapsed: Sequence[float], num_waiting: int, jobs: int
+) -> float | None:
+    """Return how long a table still takes.
+
+    Args:
+        durations: of finished runs.
+        elapsed: time that the running ones have taken.
+        num_waiting: runs to start.
+        jobs: runs at a time.
+
+    Returns:
+        Seconds; None while no run has finished.
+    """
+    if not durations:
+        return None
+    mean = sum(durations) / len(durations)
+    work = num_waiting * mean + sum(max(0.0, mean - seconds) for seconds in elapsed)
+    return work / min(jobs, max(1, num_waiting + len(elapsed)))
+
+
+def read_progress(log: Path) -> str:
+    """Return the last ``350/800`` of a training log, ``?`` when there is none."""
+    with log.open('rb') as stream:
+        stream.seek(max(0, log.stat().st_size - 20_000))
+        tail = stream.read().decode(errors='replace')
+    found = re.findall(r'Iter\((train|test)\)\s*\[\s*(\d+)/\s*(\d+)\]', tail)
+    return '{} {}/{}'.format(*found[-1]) if found else '?'
+
+
+def _start(cell: Cell, root: Path, train_script: Path, readme: Path) -> Running:
+    """Start or resume a run."""
+    folder = root / cell.folder
+    settings = settings_hash(cell)
+    record = read_record(folder)
+    if folder.exists() and (record is None or record.settings != settings):
+        _move_aside(folder)
+        record = None
+    folder.mkdir(parents=True, exist_ok=True)
+    resume = record is not None
+    command = train_command(cell, folder, train_script, resume=resume)
+    if record is None:
+        record = Record(settings, command, describe_machine(), describe_versions())
+    record.attempts.append(Attempt(started=now(), commit=git_commit(readme)))
+    write_record(record, folder)
+    with (folder / LOG_FILE).open('ab') as log:
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'},
+            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the children
+            preexec_fn=_die_with(os.getpid()),
+        )
+    return Running(cell, folder, record, process, time.monotonic())
+
+
+def _move_aside(folder: Path) -> None:
+    """Keep a run of other settings under another name."""
+    index = 0
+    while (aside := folder.with_name(f'{folder.name}.old{index}')).exists():
+        index += 1
+    folder.rename(aside)
+    say(f'{folder} holds a run of other settings: moved to {aside.name}')
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """Return what lets a child be killed when this process ends, a Linux call."""
+    prctl = getattr(ctypes.CDLL(None), 'prctl', None)
+
+    def set_up() -> None:
+        if prctl is not None:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended in between
+            os._exit(1)
+
+    return set_up
+
+
+def _has_ended(run: Running) -> bool:
+    """Return whether the process ended; then its record is complete."""
+    pid, status, usage = os.wait4(run.process.pid, os.WNOHANG)
+    if pid == 0:
+        return False
+    run.process.returncode = os.waitstatus_to_exitcode(status)
+    run.attempt.exit_code = run.process.returncode
+    run.attempt.cpu_seconds = usage.ru_utime + usage.ru_stime
+    run.attempt.wall_seconds = time.monotonic() - run.started
+    write_record(run.record, run.folder)
+    return True
+
+
+def _update_record(run: Running) -> None:
+    """Keep the cost so far, in case this process is killed."""
+    with contextlib.suppress(OSError):  # no /proc, or it just ended
+        stat = Path(f'/proc/{run.process.pid}/stat').read_text()
+        ticks = stat.rpartition(')')[2].split()[11:15]  # utime, stime, cutime, cstime
+        run.attempt.cpu_seconds = sum(map(int, ticks)) / CLOCK_TICKS
+    run.attempt.wall_seconds = time.monotonic() - run.started
+    write_record(run.record, run.folder)
+
+
+@contextmanager
+def _killed_at_exit(running: list[Running]) -> Iterator[None]:
+    """Kill what still runs when this process is interrupted or fails."""
+
+    def interrupt(signum: int, _frame: Any) -> None:
+        raise SystemExit(128 + signum)
+
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for run in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.process.pid, signal.SIGKILL)
+        for run in running:
+            while not _has_ended(run):
+                time.sleep(0.01)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _status(
+    cells: Sequence[Cell],
+    root: Path,
+    running: Sequence[Running],
+    waiting: Sequence[Cell],
+    jobs: int,
+) -> str:
+    """Return one line about progress and the time that is left."""
+    pending = {run.cell.name for run in running} | {cell.name for cell in waiting}
+    records = [read_record(root / cell.folder) for cell in cells if cell.name not in pending]
+    durations = [record.wall_seconds for record in records if record is not None]
+    seconds = estimate_seconds(
+        durations, [time.monotonic() - run.started for run in running], len(waiting), jobs
+    )
+    steps = [f'{run.cell.name} {read_progress(run.folder / LOG_FILE)}' for run in running]
+    left = 'unknown' if seconds is None else f'{seconds / 60:.0f} min'
+    return f'{len(waiting)} waiting, running: {"; ".join(steps)}; time left: {left}'

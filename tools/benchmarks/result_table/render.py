@@ -1,0 +1,207 @@
+"""The text of a result table, from the files of its runs alone. Pure but for ``collect``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from result_table.records import Record, is_done, read_record, read_scores, settings_hash
+from result_table.spec import Row, Table
+from result_table.statistics import (
+    BySeed,
+    Summary,
+    mean_over_splits,
+    paired_difference,
+    summarize,
+)
+
+END_MARKER = '<!-- /table -->'
+MISSING = '-'
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its metrics in percent (None where undefined) and its record."""
+
+    scores: Mapping[str, float | None]
+    record: Record
+
+
+Runs = Mapping[tuple[str, str, int], Run]
+
+
+def collect(table: Table, root: Path) -> dict[tuple[str, str, int], Run]:
+    """Read the finished runs of a table.
+
+    Args:
+        table: the table.
+        root: its folder of runs.
+
+    Returns:
+        (row, split, seed) -> run; runs of other settings are left out.
+    """
+    runs = {}
+    for cell in table.cells():
+        folder = root / cell.folder
+        scores, record = read_scores(folder), read_record(folder)
+        if scores is not None and record is not None and is_done(folder, settings_hash(cell)):
+            runs[cell.row, cell.split, cell.seed] = Run(scores, record)
+    return runs
+
+
+def render(table: Table, runs: Runs) -> str:
+    """Return the Markdown of a table.
+
+    Args:
+        table: the table.
+        runs: (row, split, seed) -> finished run.
+
+    Returns:
+        Score table, differences to the first row, classes of one split, and provenance.
+    """
+    parts = [f'**{table.title}**', _score_table(table, runs)]
+    if len(table.rows) > 1:
+        baseline = table.rows[0]
+        parts += [
+            f'Difference to {baseline.name} ({baseline.columns[0]}) with the same seed and split, '
+            'in points:',
+            _difference_table(table, runs),
+        ]
+    if table.per_class is not None:
+        parts += [f'IoU per class, split {table.per_class}:', _class_table(table, runs)]
+    parts.append(_provenance(table, runs))
+    return '\n\n'.join(parts)
+
+
+def replace_block(text: str, name: str, block: str, file: Path) -> str:
+    """Put a table between its markers.
+
+    Args:
+        text: of the README.
+        name: of the table.
+        block: the new table.
+        file: named in the error.
+
+    Returns:
+        The new text.
+
+    Raises:
+        ValueError: if the markers are not there.
+    """
+    start_marker = f'<!-- table: {name} -->'
+    before, found, rest = text.partition(start_marker)
+    _, found_end, after = rest.partition(END_MARKER)
+    if not found or not found_end:
+        raise ValueError(
+            f'{file} has no place for the table {name!r}: add the lines {start_marker!r} and '
+            f'{END_MARKER!r}'
+        )
+    return f'{before}{start_marker}\n\n{block}\n\n{END_MARKER}{after}'
+
+
+def format_summary(summary: Summary, expected: int, *, signed: bool = False) -> str:
+    """Return a mean with its spread, and how many seeds it has when some are missing."""
+    if summary.mean is None:
+        return MISSING
+    text = f'{summary.mean:+.2f}' if signed else f'{summary.mean:.2f}'
+    if summary.spread is not None:
+        text += f' +- {summary.spread:.2f}'
+    if summary.count < expected:
+        text += f' ({summary.count} of {expected} seeds)'
+    return text
+
+
+def _by_seed(table: Table, runs: Runs, row: str, split: str, metric: str) -> BySeed:
+    """Return seed -> score where it is known."""
+    found = {}
+    for seed in table.seeds:
+        run = runs.get((row, split, seed))
+        value = None if run is None else run.scores.get(metric)
+        if value is not None:
+            found[seed] = value
+    return found
+
+
+def _score_table(table: Table, runs: Runs) -> str:
+    """Mean and spread per method, metric and split; mean over the splits; cost."""
+    lines = [['method', 'metric', *(split.name for split in table.splits), 'mean', 'CPU min']]
+    for row in table.rows:
+        costs = [run.record.cpu_seconds / 60 for key, run in runs.items() if key[0] == row.name]
+        cost = summarize(costs).mean
+        for metric in row.columns:
+            splits = [_by_seed(table, runs, row.name, s.name, metric) for s in table.splits]
+            cells = [summarize(split.values()) for split in [*splits, mean_over_splits(splits)]]
+            texts = [format_summary(cell, len(table.seeds)) for cell in cells]
+            cost_text = MISSING if cost is None else f'{cost:.1f}'
+            lines.append([row.name, metric, *texts, cost_text])
+    return _markdown(lines)
+
+
+def _difference_table(table: Table, runs: Runs) -> str:
+    """Differences to the first metric of the first row, paired by split and seed."""
+    baseline, names = table.rows[0], [split.name for split in table.splits]
+    base = [_by_seed(table, runs, baseline.name, name, baseline.columns[0]) for name in names]
+    lines = [['method', 'metric', *names, 'mean', 'mean of each seed']]
+    for row, metric in _lines_after_first(table.rows):
+        scores = [_by_seed(table, runs, row.name, name, metric) for name in names]
+        splits = [paired_difference(*pair) for pair in zip(scores, base, strict=True)]
+        means = mean_over_splits(splits)
+        cells = [summarize(values.values()) for values in [*splits, means]]
+        texts = [format_summary(cell, len(table.seeds), signed=True) for cell in cells]
+        seeds = ', '.join(f'{value:+.2f}' for value in means.values()) or MISSING
+        lines.append([row.name, metric, *texts, seeds])
+    return _markdown(lines)
+
+
+def _class_table(table: Table, runs: Runs) -> str:
+    """Mean over seeds of the IoU of every class, one column per method and network."""
+    split = table.per_class or ''
+    columns = [(row.name, metric.partition('/')[0]) for row in table.rows for metric in row.columns]
+    lines = [['class', *(f'{row}, {network}' for row, network in columns)]]
+    keys = [key for run in runs.values() for key in run.scores if '/IoU.' in key]
+    for name in dict.fromkeys(key.partition('/IoU.')[2] for key in keys):
+        metrics = [(row, f'{network}/IoU.{name}') for row, network in columns]
+        values = [_by_seed(table, runs, row, split, metric).values() for row, metric in metrics]
+        means = [summarize(value).mean for value in values]
+        lines.append([name, *(MISSING if mean is None else f'{mean:.1f}' for mean in means)])
+    return _markdown(lines)
+
+
+def _provenance(table: Table, runs: Runs) -> str:
+    """Say how the numbers were made."""
+    records = [run.record for run in runs.values()]
+    attempts = [attempt for record in records for attempt in record.attempts]
+    commits = _listed(attempt.commit or 'not under version control' for attempt in attempts)
+    machines = _listed(record.machine for record in records)
+    versions = _listed(
+        ' '.join(f'{name} {version}' for name, version in record.versions.items())
+        for record in records
+    )
+    total = len(table.seeds) * len(table.splits) * len(table.rows)
+    dates = sorted(attempt.started[:10] for attempt in attempts)
+    seeds = ', '.join(map(str, table.seeds))
+    period = MISSING if not dates else ' to '.join(dict.fromkeys((dates[0], dates[-1])))
+    return (
+        f'Command: `python tools/benchmarks/run_table.py {table.file.as_posix()}`. '
+        f'{len(runs)} of {total} runs. Seeds: {seeds} (of the run and of the split); +- is the '
+        'sample standard deviation over seeds; mean: of the splits, per seed. CPU min: user and '
+        f'system time of a run, test included. Code: {commits}. Machine: {machines}, one thread '
+        f'per run. Versions: {versions}. Date: {period}.'
+    )
+
+
+def _lines_after_first(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    """Return all pairs of row and metric but the baseline's own."""
+    return [(row, metric) for row in rows for metric in row.columns][1:]
+
+
+def _listed(values: Iterable[str]) -> str:
+    """Join the different values in their order."""
+    return '; '.join(dict.fromkeys(values)) or MISSING
+
+
+def _markdown(lines: list[list[str]]) -> str:
+    """Return a Markdown table; the first line is the head."""
+    rule = ['---'] * len(lines[0])
+    return '\n'.join(f'| {" | ".join(line)} |' for line in [lines[0], rule, *lines[1:]])

@@ -1,0 +1,127 @@
+"""Run a table of configs, splits and seeds, and write its scores into a README.
+
+``python tools/benchmarks/run_table.py configs/mean_teacher/table_camvid.yml``
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import fnmatch
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from result_table.processes import run_cells, say
+from result_table.records import replace_file
+from result_table.render import collect, render, replace_block
+from result_table.spec import Table, load_table
+
+TRAIN_SCRIPT = Path('tools/train.py')
+
+
+def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Run what is missing of a result table, each run as a single-threaded process, '
+        'and rewrite the table of its README after every run. Stop it whenever you like and start '
+        'it again: finished runs are skipped, others go on from their newest checkpoint.'
+    )
+    parser.add_argument('table', type=Path, help='table file, see configs/*/table_*.yml')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='default: one per core')
+    parser.add_argument(
+        '--only', metavar='PATTERN', help='runs whose row/split/seedN contains this; * and ? allowed'
+    )
+    parser.add_argument('--render-only', action='store_true', help='rewrite the README, run nothing')
+    parser.add_argument(
+        '--work-root', type=Path, default=Path('work_dirs/tables'), help='folder of all runs'
+    )
+    return parser.parse_args(arguments)
+
+
+def write_readme(table: Table, root: Path) -> None:
+    """Rewrite the table in its README from the files of its runs.
+
+    Args:
+        table: the table.
+        root: folder of its runs.
+
+    Raises:
+        FileNotFoundError: if there is no README.
+        ValueError: if the README has no place for the table.
+    """
+    if not table.readme.is_file():
+        raise FileNotFoundError(f'{table.file}: readme {table.readme} is not there: write it first')
+    old = table.readme.read_text()
+    new = replace_block(old, table.name, render(table, collect(table, root)), table.readme)
+    if new != old:
+        replace_file(table.readme, new)
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Keep a second driver out of the same folder of runs.
+
+    Args:
+        root: the folder, made if need be.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ValueError: if another driver is at work there.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / 'lock').open('w') as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f'another run_table.py is at work in {root}: wait for it, or give --work-root'
+            ) from None
+        yield
+
+
+def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRIPT) -> int:
+    """Run the table.
+
+    Args:
+        arguments: command line; None takes that of the process.
+        train_script: program that makes one run.
+
+    Returns:
+        Exit code, 1 when a run failed.
+    """
+    args = parse_args(arguments)
+    table = load_table(args.table)
+    root = args.work_root / table.name
+    write_readme(table, root)
+    if args.render_only:
+        return 0
+    cells = list(table.cells())
+    if args.only:
+        cells = [cell for cell in cells if fnmatch.fnmatch(cell.name, f'*{args.only}*')]
+    if not cells:
+        raise ValueError(f'--only {args.only}: no such run; a name is for example '
+                         f'{next(table.cells()).name}')
+    with locked(root):
+        failed = run_cells(
+            cells,
+            root,
+            jobs=args.jobs,
+            train_script=train_script,
+            readme=table.readme,
+            on_finished=lambda: write_readme(table, root),
+        )
+    for log in failed:
+        say(f'FAILED, see {log}')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    try:
+        sys.exit(main())
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f'error: {error}')

@@ -1,0 +1,113 @@
+"""Evaluate the networks of a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import dts  # noqa: F401 - before anything imports mmseg
+import dts.all  # noqa: F401 - configs of other packages do not import it
+from dts.launch import (
+    add_common_arguments,
+    check_file,
+    read_config,
+    start_cpu_processes,
+    user_errors,
+)
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+KEPT_HOOKS = ('timer', 'logger', 'visualization')
+TRAINING_HOOKS = ('param_scheduler', 'checkpoint', 'sampler_seed')
+TRAINING_KEYS = (
+    'train_dataloader',
+    'train_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'val_dataloader',
+    'val_cfg',
+    'val_evaluator',
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Evaluate networks of a checkpoint on the test set of the config, print a '
+        'class-wise table and write test.json to the work dir '
+        '(default: <work dir of the config>/test_<checkpoint name>[_tta]).'
+    )
+    parser.add_argument('config', help='config file, ours or a stock one of MMSegmentation')
+    parser.add_argument('checkpoint', help='checkpoint file, ours or a stock one')
+    parser.add_argument(
+        '--models',
+        nargs='+',
+        metavar='NAME',
+        help='networks to evaluate: student, teacher, teacher.0, ...; default: all in the file',
+    )
+    parser.add_argument(
+        '--tta', action='store_true', help='average class probabilities over scales and flips'
+    )
+    parser.add_argument('--out', help='folder for predicted label PNGs at original size')
+    parser.add_argument('--show-dir', help='folder for pictures: image | label | prediction')
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def set_evaluation(cfg: Config, args: argparse.Namespace) -> None:
+    """Turn a training config into one that evaluates networks of a checkpoint.
+
+    Args:
+        cfg: changed in place.
+        args: the command line.
+
+    Raises:
+        ValueError: if --tta is given and the config does not define it.
+    """
+    if args.tta:
+        if 'tta_pipeline' not in cfg or 'tta_model' not in cfg:
+            raise ValueError(
+                f'{args.config} has no tta_pipeline and tta_model: add '
+                "'../_base_/tta.py' to its _base_ list, or leave --tta away"
+            )
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.model = {
+        'type': 'dts.CheckpointModels',
+        'segmentor': cfg.model.get('student', cfg.model),
+        'checkpoint': args.checkpoint,
+        'models': args.models,
+        'tta': cfg.tta_model if args.tta else None,
+    }
+    cfg.test_cfg = {
+        'type': 'dts.ModelsTestLoop',
+        'models': args.models,
+        'out_dir': args.out,
+        'show_dir': args.show_dir,
+        'fp16': (cfg.get('test_cfg') or {}).get('fp16', False),
+    }
+    # Weights come from the file as they are: hooks that train or swap networks have no part here.
+    hooks = cfg.get('default_hooks', {})
+    cfg.default_hooks = {name: hooks[name] for name in KEPT_HOOKS if name in hooks}
+    cfg.default_hooks.update(dict.fromkeys(TRAINING_HOOKS))
+    cfg.custom_hooks = []
+    for key in TRAINING_KEYS:
+        cfg[key] = None
+    cfg.load_from, cfg.resume = None, False
+
+
+def main() -> None:
+    """Evaluate."""
+    args = parse_args()
+    check_file(args.checkpoint, 'checkpoint')
+    cfg = read_config(args)
+    if args.work_dir is None:
+        suffix = '_tta' if args.tta else ''
+        cfg.work_dir = str(Path(cfg.work_dir, f'test_{Path(args.checkpoint).stem}{suffix}'))
+    set_evaluation(cfg, args)
+    start_cpu_processes(cfg)
+    Runner.from_cfg(cfg).test()
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()
