@@ -37,7 +37,10 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help='change entries of the config, for example train_cfg.max_iters=100',
     )
     parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher'
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 

@@ -40,6 +40,14 @@ class _SkippingIterator:
     def __iter__(self) -> _SkippingIterator:
         return self
 
+    def skip_iter(self, num_iters: int) -> None:
+        """Skip as the fork's loop asks, which calls this in place of ``next``.
+
+        Args:
+            num_iters: items to leave out.
+        """
+        self._num_skipped = max(0, self._num_skipped - num_iters)
+
     def __next__(self) -> Any:
         if self._num_skipped > 0:
             self._num_skipped -= 1

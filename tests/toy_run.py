@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
-from toys import toy_sample, toy_segmentor_config
 
 from dts.datasets.sampler import SampleIndex
 from dts.registry import DATASETS
+from toys import toy_sample, toy_segmentor_config
 
 NUM_CLASSES = 3
 _NUMBERS = itertools.count()  # MMEngine keeps one message hub per experiment name
@@ -23,7 +23,7 @@ _NUMBERS = itertools.count()  # MMEngine keeps one message hub per experiment na
 class ToyStreams(Dataset):
     """Random images; a sample is a function of its index."""
 
-    metainfo = dict(classes=('a', 'b', 'c'), palette=[[0, 0, 0], [1, 1, 1], [2, 2, 2]])
+    metainfo: ClassVar = dict(classes=('a', 'b', 'c'), palette=[[0, 0, 0], [1, 1, 1], [2, 2, 2]])
 
     def __init__(self, lengths: dict[str, int]) -> None:
         self.streams = {name: range(length) for name, length in lengths.items()}

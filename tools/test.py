@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import dts  # noqa: F401 - before anything imports mmseg
-import dts.all  # noqa: F401 - configs of other packages do not import it
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import dts.all  # noqa: F401 - before anything imports mmseg; registers what is named below
 from dts.launch import (
     add_common_arguments,
     check_file,
@@ -14,8 +16,6 @@ from dts.launch import (
     start_cpu_processes,
     user_errors,
 )
-from mmengine.config import Config
-from mmengine.runner import Runner
 
 KEPT_HOOKS = ('timer', 'logger', 'visualization')
 TRAINING_HOOKS = ('param_scheduler', 'checkpoint', 'sampler_seed')

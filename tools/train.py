@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-import dts  # noqa: F401 - before anything imports mmseg
 import torch
-from dts.checkpoints.find import find_newest_checkpoint
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import dts  # noqa: F401 - before anything imports mmseg
+from dts.checkpoints.find import check_resumable, find_newest_checkpoint
 from dts.evaluation.models import CheckModelNames
 from dts.launch import (
     add_common_arguments,
@@ -15,8 +18,6 @@ from dts.launch import (
     start_cpu_processes,
     user_errors,
 )
-from mmengine.config import Config
-from mmengine.runner import Runner
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,7 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--amp', action='store_true', help='mixed precision: float16 on GPU, bfloat16 on CPU'
     )
-    parser.add_argument('--seed', type=int, help='seed of the run, instead of the config\'s')
+    parser.add_argument('--seed', type=int, help="seed of the run, instead of the config's")
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -60,6 +61,7 @@ def set_resume(cfg: Config, resume: str | None) -> str:
         cfg.resume = False
         return f'no whole checkpoint in {cfg.work_dir}: training starts from step 0'
     check_file(str(file), 'checkpoint')
+    check_resumable(file)
     cfg.resume, cfg.load_from = True, str(file)
     return f'resuming from {file}'
 

@@ -6,8 +6,8 @@ _base_ = [
     '../_base_/runtime.py',
 ]
 student = _base_.model
-student.data_preprocessor.size = (224, 288)
-student.decode_head.num_classes = 11
+student.data_preprocessor.size = _base_.crop_size
+student.decode_head.num_classes = _base_.num_classes
 model = dict(
     _delete_=True,
     type='dts.MeanTeacher',

@@ -29,14 +29,8 @@ def find_newest_checkpoint(work_dir: str | Path) -> Path | None:
     Returns:
         The newest ``iter_*.pth`` that is whole and resumable, or None if there is none.
     """
-    for path in sorted(_candidates(Path(work_dir)), key=_age, reverse=True):
-        try:
-            check_resumable(path)
-        except ValueError as error:
-            print_log(f'Passed over: {error}', logger='current', level=logging.WARNING)
-        else:
-            return path
-    return None
+    candidates = sorted(_candidates(Path(work_dir)), key=_age, reverse=True)
+    return next(filter(_is_resumable, candidates), None)
 
 
 def check_whole(path: str | Path) -> dict[str, Any]:
@@ -90,12 +84,23 @@ def check_resumable(path: str | Path) -> None:
         )
 
 
+def _is_resumable(path: Path) -> bool:
+    """Return whether a run can go on from a file; log why not."""
+    try:
+        check_resumable(path)
+    except ValueError as error:
+        print_log(f'Passed over: {error}', logger='current', level=logging.WARNING)
+        return False
+    return True
+
+
 def _damage(path: Path) -> str:
     """Return what is wrong with the archive, empty if all its check sums are right."""
     try:
         with zipfile.ZipFile(path) as archive:
             torn = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
+    # RuntimeError: a damaged flag makes the archive look encrypted or of an unknown method.
+    except (zipfile.BadZipFile, EOFError, RuntimeError, OSError, ValueError) as error:
         return f'{error} (truncated, or no checkpoint at all)'
     return f'the check sum of {torn} is wrong' if torn else ''
 

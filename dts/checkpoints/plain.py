@@ -57,12 +57,8 @@ def drop_opaque(values: dict[str, Any]) -> None:
     Args:
         values: notes by name, such as the runtime information of a message hub. Changed in place.
     """
-    for name in list(values):
-        try:
-            to_plain(values[name], name)
-        except TypeError as error:
-            del values[name]
-            print_log(f'Left out: {error}', logger='current', level=logging.WARNING)
+    for name in [name for name, value in values.items() if not _has_plain_form(value, name)]:
+        del values[name]
 
 
 def history_from_plain(log_scalars: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,6 +71,16 @@ def history_from_plain(log_scalars: Mapping[str, Any]) -> dict[str, Any]:
         History buffers by name.
     """
     return {name: _history(value) for name, value in log_scalars.items()}
+
+
+def _has_plain_form(value: Any, name: str) -> bool:
+    """Return whether ``to_plain`` takes a value; log why not."""
+    try:
+        to_plain(value, name)
+    except TypeError as error:
+        print_log(f'Left out: {error}', logger='current', level=logging.WARNING)
+        return False
+    return True
 
 
 def _plain_mapping(value: Mapping[Any, Any], where: str) -> dict[Any, Any]:

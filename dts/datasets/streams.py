@@ -54,12 +54,9 @@ class StreamDataset(Dataset):
             try:
                 stream.full_init()
             except ValueError as error:
-                if stream.data_list:
-                    raise
-                raise ValueError(
-                    f'stream {name!r} holds no image: check its data_root, data_prefix and '
-                    f'ann_file ({stream.ann_file or stream.data_prefix})'
-                ) from error
+                empty = 'it holds no image, check its data_root, data_prefix and ann_file'
+                reason = str(error) if stream.data_list else empty
+                raise ValueError(f'stream {name!r}: {reason}') from error
 
     @property
     def metainfo(self) -> dict[str, Any]:

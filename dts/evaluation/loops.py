@@ -26,7 +26,7 @@ from dts.registry import LOOPS
 
 
 class _ModelsLoop:
-    """What both loops do; ``mode`` is ``val`` or ``test`` and completes the names of MMEngine's hooks.
+    """What both loops do; ``mode``, ``val`` or ``test``, completes the names of MMEngine's stages.
 
     Loading is shared: every batch is read once and given to each network. Each has its own
     evaluator, and its metrics get its name as prefix. Hooks see the outputs of the first network.
@@ -34,7 +34,7 @@ class _ModelsLoop:
 
     mode: str
     runner: Runner
-    dataloader: DataLoader
+    dataloader: DataLoader[Any]
     evaluator: Evaluator
     fp16: bool
 
@@ -63,10 +63,11 @@ class _ModelsLoop:
         with evaluation_mode(networks), torch.no_grad():
             for index, data_batch in enumerate(self.dataloader):
                 self._run_batch(index, data_batch, networks)
+        size = len(self.dataloader.dataset)  # type: ignore[arg-type]
         metrics = {
             f'{name}/{key}': value
             for name, evaluator in self.evaluators.items()
-            for key, value in evaluator.evaluate(len(self.dataloader.dataset)).items()
+            for key, value in evaluator.evaluate(size).items()
         }
         table = class_table(metrics, self.models)
         if table:
@@ -113,7 +114,7 @@ class ModelsValLoop(_ModelsLoop, ValLoop):
         runner: the runner.
         dataloader: of the validation set.
         evaluator: metrics; every network gets its own copy.
-        models: ``student``, and the names of teachers: ``teacher``, or ``teacher.0``, ``teacher.1``.
+        models: ``student`` and names of teachers: ``teacher``, or ``teacher.0``, ``teacher.1``, ...
         fp16: autocast as in MMEngine: float16 on GPU, bfloat16 on CPU.
     """
 
@@ -122,8 +123,8 @@ class ModelsValLoop(_ModelsLoop, ValLoop):
     def __init__(
         self,
         runner: Runner,
-        dataloader: DataLoader | dict,
-        evaluator: Evaluator | dict | list,
+        dataloader: DataLoader[Any] | dict[str, Any],
+        evaluator: Evaluator | dict[str, Any] | list[Any],
         *,
         models: Sequence[str] = ('student',),
         fp16: bool = False,
@@ -155,8 +156,8 @@ class ModelsTestLoop(_ModelsLoop, TestLoop):
     def __init__(
         self,
         runner: Runner,
-        dataloader: DataLoader | dict,
-        evaluator: Evaluator | dict | list,
+        dataloader: DataLoader[Any] | dict[str, Any],
+        evaluator: Evaluator | dict[str, Any] | list[Any],
         *,
         models: Sequence[str] | None = None,
         out_dir: str | None = None,

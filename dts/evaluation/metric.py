@@ -51,7 +51,7 @@ def segmentation_scores(
         subsets: name of a subset -> its class names.
 
     Returns:
-        ``mIoU``, ``mAcc``, ``aAcc``, ``mIoU.<subset>`` and ``IoU.<class>``, each in [0, 100] or NaN.
+        ``mIoU``, ``mAcc``, ``aAcc``, ``mIoU.<subset>``, ``IoU.<class>``; in [0, 100] or NaN.
     """
     counts = matrix.double()
     hits = counts.diagonal()
@@ -79,7 +79,7 @@ class SegmentationMetric(BaseMetric):
     images until all ranks have equally many: such repetitions are left out.
 
     Args:
-        subsets: name -> class names; gives ``mIoU.<name>``, as the 16 and 13 class means of SYNTHIA.
+        subsets: name -> class names; gives ``mIoU.<name>``, as the 16-class mean of SYNTHIA.
         ignore_index: label of pixels that do not count.
         collect_device: as in MMEngine; not used, counts travel on the device of the backend.
         prefix: put before every key with a slash; None adds nothing.
@@ -103,7 +103,7 @@ class SegmentationMetric(BaseMetric):
     def _reset(self) -> None:
         """Forget all counts."""
         self._matrix: Tensor | None = None
-        # The newest image waits apart: only after the last one is it known whether it is a repetition.
+        # The newest image waits apart: only the end shows whether it is a repetition.
         self._newest: Tensor | None = None
         self._num_images = 0
 
@@ -130,7 +130,7 @@ class SegmentationMetric(BaseMetric):
 
         Args:
             data_batch: not used.
-            data_samples: each with ``pred_sem_seg`` and ``gt_sem_seg``, whose ``data`` is (1, H, W).
+            data_samples: with ``pred_sem_seg`` and ``gt_sem_seg``; their ``data`` is (1, H, W).
 
         Raises:
             ValueError: if a label or a prediction is out of range, if their sizes differ or if
@@ -192,7 +192,7 @@ class SegmentationMetric(BaseMetric):
 def _checked_pair(
     sample: Mapping[str, Any], num_classes: int, ignore_index: int
 ) -> tuple[Tensor, Tensor]:
-    """Return labels and predictions of the pixels that count, (N,) int64 each, or say what is wrong."""
+    """Return labels and predictions of the pixels that count, (N,) int64 each."""
     file = sample.get('seg_map_path') or sample.get('img_path') or 'a sample without a path'
     if 'gt_sem_seg' not in sample:
         raise ValueError(
@@ -209,7 +209,11 @@ def _checked_pair(
     labels, predictions = labels[valid_mask], predictions[valid_mask]
     for values, what, fix in (
         (labels, 'label', f'map other values to {ignore_index} (ignored) or fix the class list'),
-        (predictions, 'prediction', 'the model has more classes than the data set: set num_classes'),
+        (
+            predictions,
+            'prediction',
+            'the model has more classes than the data set: set num_classes',
+        ),
     ):
         wrong = values[(values < 0) | (values >= num_classes)]
         if len(wrong):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -24,15 +25,14 @@ def available_models(model: nn.Module) -> dict[str, nn.Module]:
         Name -> segmentor with ``val_step`` and ``test_step``. A method has ``student`` and the
         names of its teachers, ``CheckpointModels`` what it loaded, a stock segmentor ``student``.
     """
-    if is_model_wrapper(model):
-        model = model.module
-    if isinstance(model, CheckpointModels):
-        return dict(model.networks)
-    if not isinstance(model, TeacherStudent):
-        return {'student': model}
-    networks = {'student': model.student}
-    if model.has_teachers:
-        bank = model.teachers
+    bare = cast('nn.Module', model.module) if is_model_wrapper(model) else model
+    if isinstance(bare, CheckpointModels):
+        return dict(bare.networks)
+    if not isinstance(bare, TeacherStudent):
+        return {'student': bare}
+    networks = {'student': bare.student}
+    if bare.has_teachers:
+        bank = bare.teachers
         networks |= {name: bank[name].segmentor for name in bank.names}
     return networks
 

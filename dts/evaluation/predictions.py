@@ -39,7 +39,7 @@ class PredictionWriter:
             )
         self.out_dir = out_dir
         self.show_dir = show_dir
-        self.palette = np.array(palette, dtype=np.uint8) if palette else None
+        self.palette = np.array(palette or (), dtype=np.uint8)
         self._written: dict[str, str] = {}
 
     def write(self, sample: SegDataSample) -> None:
@@ -97,4 +97,5 @@ def overlay(
     has_class = labels < len(palette)
     colors = palette[np.where(has_class, labels, 0)][..., ::-1]
     opacity = OVERLAY_OPACITY * has_class[..., np.newaxis]
-    return np.rint(image * (1 - opacity) + colors * opacity).astype(np.uint8)
+    mixed: NDArray[np.uint8] = np.rint(image * (1 - opacity) + colors * opacity).astype(np.uint8)
+    return mixed

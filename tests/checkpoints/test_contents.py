@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from toys import toy_segmentor_config
 
 from dts.checkpoints.contents import (
     check_streams,
@@ -17,6 +16,7 @@ from dts.checkpoints.contents import (
 )
 from dts.methods.mean_teacher import MeanTeacher
 from dts.teachers.bank import TeacherBank
+from toys import toy_segmentor_config
 
 STREAMS = {'seed': 1, 'global_batch': {'labeled': 4}, 'lengths': {'labeled': 11}}
 
@@ -171,7 +171,7 @@ def test_resume_refuses_a_file_of_one_model() -> None:
     method = _method(2.0, teacher_fill=5.0)
     checkpoint = _checkpoint(method)
     pack_model(checkpoint, method, 'teacher')
-    with pytest.raises(ValueError, match='it lacks: the state of the run.*load_from'):
+    with pytest.raises(ValueError, match=r'it lacks: the state of the run.*load_from'):
         unpack_run(checkpoint, method, 'best.pth')
 
 

@@ -75,7 +75,13 @@ def _flip_weight(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize('damage', [_truncate, _empty, _flip_weight])
+def _flag_as_encrypted(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b'PK\x01\x02') + 8] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize('damage', [_truncate, _empty, _flip_weight, _flag_as_encrypted])
 def test_damaged_file_is_passed_over_and_named(
     tmp_path: Path, log: list[str], damage: Callable[[Path], None]
 ) -> None:
@@ -160,7 +166,7 @@ def test_whole_file_without_a_run_cannot_be_resumed(tmp_path: Path, log: list[st
     path = tmp_path / 'iter_1.pth'
     torch.save(dict(meta={}, state_dict={}), path)
     check_whole(path)
-    with pytest.raises(ValueError, match='it lacks: message_hub, optimizer, dts.*load_from=FILE'):
+    with pytest.raises(ValueError, match=r'it lacks: message_hub, optimizer, dts.*load_from=FILE'):
         check_resumable(path)
     assert find_newest_checkpoint(tmp_path) is None
     assert str(path) in log[0]

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from dts.evaluation.checkpoint_models import CheckpointModels
 from dts.evaluation.models import available_models
 from dts.registry import MODELS
 from dts.teachers.bank import TeacherBank
 from toys import toy_sample, toy_segmentor_config
-from torch import nn
 
 
 def write_file(folder: Path, product: str) -> tuple[str, dict[str, nn.Module]]:
@@ -54,7 +55,9 @@ def test_chosen_networks_keep_their_order(tmp_path: Path) -> None:
 
 def test_unknown_network_lists_what_the_file_has(tmp_path: Path) -> None:
     file, _ = write_file(tmp_path, 'teacher.1')
-    with pytest.raises(ValueError, match=r"named 'teacher', it has: teacher\.1, student, teacher\.0"):
+    with pytest.raises(
+        ValueError, match=r"named 'teacher', it has: teacher\.1, student, teacher\.0"
+    ):
         CheckpointModels(toy_segmentor_config(3), file, ['teacher'])
 
 

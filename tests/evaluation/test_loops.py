@@ -1,4 +1,4 @@
-"""Evaluation of several networks: shared loading, separate scores, restored modes, checked names."""
+"""Evaluation of several networks: shared loading, separate scores, restored modes, names."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
 from dts.evaluation.loops import ModelsTestLoop, ModelsValLoop
 from dts.evaluation.metric import SegmentationMetric
 from dts.evaluation.models import CheckModelNames, available_models
 from dts.methods.base import TeacherStudent
 from dts.registry import MODELS
 from dts.teachers.bank import TeacherBank
-from mmengine.evaluator import Evaluator
-from mmengine.logging import MMLogger
-from torch import nn
-from torch.utils.data import DataLoader, Dataset
 from toys import toy_sample, toy_segmentor_config
 
 METAINFO = {'classes': ('road', 'car', 'sky'), 'palette': [[255, 0, 0], [0, 255, 0], [0, 0, 255]]}

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dts.evaluation.metric import SegmentationMetric, confusion_matrix, segmentation_scores
 from mmseg.evaluation import IoUMetric
+
+from dts.evaluation.metric import SegmentationMetric, confusion_matrix, segmentation_scores
 
 CLASSES = ('road', 'car', 'sky')
 
@@ -165,7 +166,8 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         'import pickle, sys, dts, torch.distributed as dist\n'
         'from mmengine.dataset import DefaultSampler\n'
         'from dts.evaluation.metric import SegmentationMetric\n'
-        "dist.init_process_group('gloo', init_method=sys.argv[1], rank=int(sys.argv[2]), world_size=2)\n"
+        "group = {'init_method': sys.argv[1], 'rank': int(sys.argv[2]), 'world_size': 2}\n"
+        "dist.init_process_group('gloo', **group)\n"
         "data = pickle.load(open(sys.argv[3], 'rb'))\n"
         'metric, scores = SegmentationMetric(), {}\n'
         f"metric.dataset_meta = {{'classes': {CLASSES!r}}}\n"

@@ -8,9 +8,10 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from dts.evaluation.predictions import PredictionWriter, overlay
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+
+from dts.evaluation.predictions import PredictionWriter, overlay
 
 PALETTE = [[255, 0, 0], [0, 0, 100]]
 

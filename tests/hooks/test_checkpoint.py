@@ -12,12 +12,12 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 from mmseg.apis import init_model
-from toy_run import NUM_CLASSES, toy_runner
-from toys import toy_segmentor_config
 from torch import Tensor, nn
+from toy_run import NUM_CLASSES, toy_runner
 
 from dts.checkpoints.find import check_resumable, find_newest_checkpoint
 from dts.hooks.checkpoint import CheckpointHook
+from toys import toy_segmentor_config
 
 CHECKPOINT = 'default_hooks__checkpoint'
 
@@ -334,5 +334,5 @@ def test_stock_checkpoint_is_loaded_and_a_partial_one_refused(tmp_path: Path) ->
     del state['backbone.conv.weight']
     torch.save(dict(meta={}, state_dict=state), tmp_path / 'partial.pth')
     runner = toy_runner(tmp_path / 'c', load_from=str(tmp_path / 'partial.pth'))
-    with pytest.raises(ValueError, match='1 missing in the file: backbone.conv.weight'):
+    with pytest.raises(ValueError, match=r'1 missing in the file: backbone\.conv\.weight'):
         runner.load_or_resume()

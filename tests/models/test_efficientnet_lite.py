@@ -23,14 +23,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from dts.models.efficientnet_lite import (
-    EfficientNetLite,
-    InvertedResidual,
-    SameConv2d,
-    same_padding,
-    scale_channels,
-    scale_depth,
-)
+from dts.models.efficientnet_lite import EfficientNetLite, scale_channels, scale_depth
+from dts.models.inverted_residual import InvertedResidual
 from dts.registry import MODELS
 
 # channels, mean and standard deviation at strides 4, 8, 16, 32
@@ -108,33 +102,6 @@ def test_features_equal_independent_implementation(arch: str) -> None:
         torch.testing.assert_close(float(level.std()), std, rtol=1e-4, atol=2e-6)
 
 
-@pytest.mark.parametrize(
-    ('size', 'kernel_size', 'stride', 'expected'),
-    [
-        (224, 3, 2, (0, 1)),
-        (225, 3, 2, (1, 1)),
-        (224, 5, 2, (1, 2)),
-        (225, 5, 2, (2, 2)),
-        (10, 3, 1, (1, 1)),
-        (10, 5, 1, (2, 2)),
-        (10, 1, 1, (0, 0)),
-        (1, 3, 2, (1, 1)),
-    ],
-)
-def test_same_padding(size: int, kernel_size: int, stride: int, expected: tuple[int, int]) -> None:
-    assert same_padding(size, kernel_size, stride) == expected
-
-
-def test_same_convolution_counts_covered_pixels() -> None:
-    conv = SameConv2d(1, 1, 3, stride=2)
-    nn.init.ones_(conv.weight)
-    even, odd = conv(torch.ones(1, 1, 4, 4)), conv(torch.ones(1, 1, 5, 5))
-    mixed = conv(torch.ones(1, 1, 4, 5))
-    torch.testing.assert_close(even[0, 0], torch.tensor([[9.0, 6], [6, 4]]))
-    torch.testing.assert_close(odd[0, 0], torch.tensor([[4.0, 6, 4], [6, 9, 6], [4, 6, 4]]))
-    torch.testing.assert_close(mixed[0, 0], torch.tensor([[6.0, 9, 6], [4, 6, 4]]))
-
-
 def test_scaling_rules() -> None:
     assert [scale_channels(channels, 1.1) for channels in (16, 24, 40, 320)] == [16, 24, 48, 352]
     assert scale_channels(10, 1.0) == 16  # 8 would lose more than 10 %
@@ -152,21 +119,6 @@ def test_drop_path_rises_linearly_and_only_acts_in_training() -> None:
     x = image(64, 64)
     torch.testing.assert_close(net.eval()(x), plain.eval()(x), rtol=0, atol=0)
     assert not torch.equal(net.train()(x)[-1], plain.train()(x)[-1])
-
-
-def test_dropped_branch_leaves_the_shortcut() -> None:
-    block = InvertedResidual(
-        8,
-        8,
-        kernel_size=3,
-        stride=1,
-        expansion=2,
-        norm_cfg={'type': 'BN'},
-        drop_path_rate=0.5,
-    ).train()
-    x = torch.arange(64 * 8 * 4, dtype=torch.float32).reshape(64, 8, 2, 2)
-    is_kept = (block(x) - x).abs().amax(dim=(1, 2, 3)) > 0
-    assert 15 < int(is_kept.sum()) < 49  # 5 standard deviations around 32 of 64
 
 
 def test_frozen_stages_neither_learn_nor_move_statistics() -> None:

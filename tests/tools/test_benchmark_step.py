@@ -1,4 +1,4 @@
-"""``benchmark_step.py``: the floor does the algorithm's work and the numbers follow from the times."""
+"""``benchmark_step.py``: the floor does the algorithm's work, numbers follow from the times."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import in_child, make_images, run_config
 from torch import nn
-from toys import toy_batch, toy_segmentor_config
 
 from dts.methods.base import TeacherStudent
 from dts.methods.mean_teacher import MeanTeacher
 from dts.methods.supervised import Supervised
 from dts.teachers.bank import TeacherBank
+from runs import in_child, make_images, run_config
+from toys import toy_batch, toy_segmentor_config
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
 
-import benchmark_step  # noqa: E402
-from step_benchmark.clock import Cost, measure, measure_peak_memory  # noqa: E402
-from step_benchmark.floors import build_floor, copy_optimizer, prepare  # noqa: E402
-from step_benchmark.report import format_report, summarize_pairs  # noqa: E402
+import benchmark_step
+from step_benchmark.clock import Cost, measure, measure_peak_memory
+from step_benchmark.floors import build_floor, copy_optimizer, prepare
+from step_benchmark.report import format_report, summarize_pairs
 
-CRITERION = dict(type='dts.CrossEntropy', class_weight=[1.0, 2.0, 3.0])
+CRITERION = {'type': 'dts.CrossEntropy', 'class_weight': [1.0, 2.0, 3.0]}
 
 
 def sgd(method: TeacherStudent) -> torch.optim.SGD:
     """An optimizer with a rate of its own for the head."""
     student = method.student
     groups = [
-        dict(params=list(student.backbone.parameters()), lr=0.1),
-        dict(params=list(student.decode_head.parameters()), lr=0.4),
+        {'params': list(student.backbone.parameters()), 'lr': 0.1},
+        {'params': list(student.decode_head.parameters()), 'lr': 0.4},
     ]
     return torch.optim.SGD(groups, momentum=0.9)
 
@@ -56,7 +56,7 @@ def test_equal_groups_of_an_optimizer_become_one() -> None:
     target = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     rates = {'0.weight': 0.1, '0.bias': 0.2, '1.weight': 0.1, '1.bias': 0.1}
     parameters = dict(source.named_parameters())
-    groups = [dict(params=[parameters[name]], lr=rate) for name, rate in rates.items()]
+    groups = [{'params': [parameters[name]], 'lr': rate} for name, rate in rates.items()]
     copied = copy_optimizer(torch.optim.AdamW(groups, weight_decay=0.3), source, target)
     assert isinstance(copied, torch.optim.AdamW)
     assert [(group['lr'], group['weight_decay']) for group in copied.param_groups] == [
@@ -64,7 +64,11 @@ def test_equal_groups_of_an_optimizer_become_one() -> None:
         (0.2, 0.3),
     ]
     (weights, biases) = (group['params'] for group in copied.param_groups)
-    assert [id(p) for p in weights] == [id(target[0].weight), id(target[1].weight), id(target[1].bias)]
+    assert [id(p) for p in weights] == [
+        id(target[0].weight),
+        id(target[1].weight),
+        id(target[1].bias),
+    ]
     assert [id(p) for p in biases] == [id(target[0].bias)]
 
 
@@ -115,7 +119,7 @@ def test_unknown_method_is_told_how_to_add_a_floor() -> None:
         """Has no floor."""
 
     method = Other(toy_segmentor_config())
-    with pytest.raises(ValueError, match=r"no floor for the method Other.*FLOORS"):
+    with pytest.raises(ValueError, match=r'no floor for the method Other.*FLOORS'):
         build_floor(method, sgd(method))
 
 
@@ -129,10 +133,13 @@ def test_time_and_memory_of_a_known_load() -> None:
     assert 60 < peak < 80
 
 
+@pytest.mark.slow
 def test_whole_benchmark_of_a_toy_run(tmp_path: Path) -> None:
     make_images(tmp_path)
     config = tmp_path / 'config.py'
-    run_config(tmp_path, tmp_path / 'work').dump(str(config))
+    toy = run_config(tmp_path, tmp_path / 'work')
+    toy.default_hooks.checkpoint.interval = 1000
+    toy.dump(str(config))
     file = tmp_path / 'result.json'
     command = [str(config), '--steps', '4', '--warmup', '1', '--json', str(file)]
     command += ['--cfg-options', 'model.cutmix=0.0']
@@ -150,6 +157,7 @@ def test_whole_benchmark_of_a_toy_run(tmp_path: Path) -> None:
     assert f'a/b {result["cpu"]["ratio"]:.3f}' in format_report(result)
 
 
+@pytest.mark.slow
 def test_config_that_the_floor_cannot_follow_is_refused(tmp_path: Path) -> None:
     make_images(tmp_path)
     config = run_config(tmp_path, tmp_path / 'work')

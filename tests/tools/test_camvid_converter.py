@@ -32,9 +32,9 @@ def tool(repository: Path) -> ModuleType:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Frames 480x360: left half sky (0), right half unlabelled (11), bottom row of cars (8)."""
+    """Frames 480x360: sky (0), from column 241 on unlabelled (11), below row 300 car (8)."""
     labels = np.zeros((360, 480), np.uint8)
-    labels[:, 240:] = 11
+    labels[:, 241:] = 11
     labels[300:] = 8
     image = np.zeros((360, 480, 3), np.uint8)
     image[:, 240:] = (200, 100, 50)
@@ -60,7 +60,8 @@ def test_tree_becomes_a_data_set(tool: ModuleType, source: Path, tmp_path: Path)
         assert check_labels(dataset, num_samples=9, seed=0) == len(names)
     labels = np.asarray(Image.open(out / 'ann_dir/train/0001TP_006690.png'))
     expected = np.zeros((240, 320), np.uint8)
-    expected[:, 160:] = 255
+    # column x of the result is column floor(1.5 x + 0.75) of the source: 160 -> 240, 161 -> 242
+    expected[:, 161:] = 255
     expected[200:] = 8
     assert (labels == expected).all()
     image = np.asarray(Image.open(out / 'img_dir/train/0001TP_006690.jpg')).astype(int)

@@ -15,12 +15,13 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
 sys.path.insert(0, str(BENCHMARKS))
 
-import run_table  # noqa: E402
-from result_table import records, spec, statistics  # noqa: E402
-from result_table.processes import estimate_seconds, option_text, read_progress  # noqa: E402
-from result_table.records import Attempt, Record, read_record  # noqa: E402
-from result_table.render import Run, collect, format_summary, render, replace_block  # noqa: E402
-from result_table.statistics import Summary  # noqa: E402
+import run_table
+from result_table import records, spec, statistics
+from result_table.processes import option_text
+from result_table.progress import estimate_seconds, read_progress
+from result_table.records import Attempt, Record, read_record
+from result_table.render import Run, collect, format_summary, render, replace_block
+from result_table.statistics import Summary
 
 TABLE = """
 name: toy
@@ -126,7 +127,11 @@ def test_summary_text(summary: Summary, signed: bool, text: str) -> None:
 
 def test_render_by_hand(folder: Path) -> None:
     scores = {
-        ('Base', '1/8', 0): {'student/mIoU': 40.0, 'student/IoU.car': 10.0, 'student/IoU.bus': None},
+        ('Base', '1/8', 0): {
+            'student/mIoU': 40.0,
+            'student/IoU.car': 10.0,
+            'student/IoU.bus': None,
+        },
         ('Base', '1/8', 1): {'student/mIoU': 42.0, 'student/IoU.car': 20.0, 'student/IoU.bus': 5.0},
         ('Base', '1/4', 0): {'student/mIoU': 50.0},
         ('Base', '1/4', 1): {'student/mIoU': 50.0},
@@ -142,7 +147,8 @@ def test_render_by_hand(folder: Path) -> None:
     expected = [
         '| method | metric | 1/8 | 1/4 | mean | CPU min |',
         '| Base | student/mIoU | 41.00 +- 1.41 | 50.00 +- 0.00 | 45.50 +- 0.71 | 1.5 |',
-        '| Better | student/mIoU | 43.00 +- 2.83 | 52.00 (1 of 2 seeds) | 48.50 (1 of 2 seeds) | 1.7 |',
+        '| Better | student/mIoU | 43.00 +- 2.83 | 52.00 (1 of 2 seeds) | 48.50 (1 of 2 seeds) '
+        '| 1.7 |',
         '| Better | teacher/mIoU | 39.00 (1 of 2 seeds) | - | - | 1.7 |',
         '| Better | student/mIoU | +2.00 +- 1.41 | +2.00 (1 of 2 seeds) | +2.50 (1 of 2 seeds) '
         '| +2.50 |',
@@ -155,7 +161,8 @@ def test_render_by_hand(folder: Path) -> None:
     assert [line for line in expected if line not in lines] == []
     assert '7 of 8 runs' in lines[-1]
     assert 'Code: def-dirty; abc.' in lines[-1]
-    assert 'torch 1.2' in lines[-1] and 'CPU, 2 cores' in lines[-1]
+    assert 'torch 1.2' in lines[-1]
+    assert 'CPU, 2 cores' in lines[-1]
     assert 'Date: 2030-01-02.' in lines[-1]
 
 
@@ -243,16 +250,15 @@ def test_whole_table_with_a_run_that_dies_and_one_that_fails(folder: Path) -> No
     assert first.attempts[0].cpu_seconds >= 0.05
     readme = (folder / 'README.md').read_text()
     assert '| Base | student/mIoU | 40.00 (1 of 2 seeds) | 50.00 (1 of 2 seeds) |' in readme
-    assert readme.startswith('# Results\n') and readme.endswith('<!-- /table -->\ntail\n')
+    assert readme.startswith('# Results\n')
+    assert readme.endswith('<!-- /table -->\ntail\n')
 
     finished_at = (folder / 'runs/toy/base/1_8/seed0/test.json').stat().st_mtime_ns
     assert run('--jobs', '4', '--only', 'base') == 0
     assert (folder / 'runs/toy/base/1_8/seed0/test.json').stat().st_mtime_ns == finished_at
     second = read_record(dead)
     assert [attempt.exit_code for attempt in second.attempts] == [-9, 0]
-    assert second.cpu_seconds == pytest.approx(
-        first.cpu_seconds + second.attempts[1].cpu_seconds
-    )
+    assert second.cpu_seconds == pytest.approx(first.cpu_seconds + second.attempts[1].cpu_seconds)
     readme = (folder / 'README.md').read_text()
     assert '| Base | student/mIoU | 40.50 +- 0.71 | 50.50 +- 0.71 | 45.50 +- 0.71 |' in readme
 
@@ -313,7 +319,9 @@ def test_children_end_with_the_driver(folder: Path, number: int) -> None:
     assert read_record(logs[0].parent).attempts[0].exit_code in (None, -9)
 
 
-def test_commit_says_when_the_tree_has_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commit_says_when_the_tree_has_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE'):
         monkeypatch.delenv(name, raising=False)

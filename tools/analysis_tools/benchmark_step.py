@@ -14,14 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import dts  # noqa: F401 - before anything imports mmseg
 import torch
-from dts.launch import check_file, user_errors
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
-
 from step_benchmark import loop  # noqa: F401 - registers the loop
 from step_benchmark.report import format_report, summarize_pairs
+
+import dts  # noqa: F401 - before anything imports mmseg
+from dts.launch import check_file, user_errors
+
+MIN_STEPS = 2  # quartiles need two values
 
 
 def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -36,12 +38,16 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--warmup', type=int, default=5, help='pairs before them')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers there')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
         help='change entries of the config',
     )
     args = parser.parse_args(arguments)
-    if args.steps < 2:
-        parser.error('--steps must be at least 2')
+    if args.steps < MIN_STEPS:
+        parser.error(f'--steps must be at least {MIN_STEPS}, got {args.steps}')
     return args
 
 

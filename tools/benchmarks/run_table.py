@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from result_table.processes import run_cells, say
+from result_table.processes import run_cells
+from result_table.progress import say
 from result_table.records import replace_file
 from result_table.render import collect, render, replace_block
 from result_table.spec import Table, load_table
@@ -32,9 +33,9 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('table', type=Path, help='table file, see configs/*/table_*.yml')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='default: one per core')
     parser.add_argument(
-        '--only', metavar='PATTERN', help='runs whose row/split/seedN contains this; * and ? allowed'
+        '--only', metavar='PATTERN', help='runs whose row/split/seedN contains this, * allowed'
     )
-    parser.add_argument('--render-only', action='store_true', help='rewrite the README, run nothing')
+    parser.add_argument('--render-only', action='store_true', help='only rewrite the README')
     parser.add_argument(
         '--work-root', type=Path, default=Path('work_dirs/tables'), help='folder of all runs'
     )
@@ -104,8 +105,9 @@ def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRI
     if args.only:
         cells = [cell for cell in cells if fnmatch.fnmatch(cell.name, f'*{args.only}*')]
     if not cells:
-        raise ValueError(f'--only {args.only}: no such run; a name is for example '
-                         f'{next(table.cells()).name}')
+        raise ValueError(
+            f'--only {args.only}: no such run; a name is for example {next(table.cells()).name}'
+        )
     with locked(root):
         failed = run_cells(
             cells,

@@ -3,7 +3,7 @@
 # --cfg-options train_dataloader.dataset.streams.{labeled,unlabeled}.ann_file=... (once for each).
 dataset_type = 'dts.CamVidDataset'
 data_root = '{{$DTS_DATA_ROOT:data}}/camvid'
-split = 'splits/semi/1_16/seed0'  # of 1_{64,32,16,8,4,2}/seed{0,1,2}
+split = 'splits/semi/1_32/seed0'  # of 1_{64,32,16,8,4,2}/seed{0,1,2}
 num_classes = 11
 image_scale = (320, 240)  # width, height
 crop_size = (224, 288)  # height, width

@@ -14,3 +14,5 @@ param_scheduler = [
 train_cfg = dict(type='dts.TrainLoop', max_iters=800, val_interval=800)
 val_cfg = dict(type='dts.ModelsValLoop', models=['student'])
 test_cfg = dict(type='dts.ModelsTestLoop', models=['student'])
+# Test the final networks after training and write <work dir>/test.json.
+final_test = True

@@ -16,6 +16,10 @@ from dts.datasets.transforms.complete_file import JPEG_START, read_complete
 from dts.registry import TRANSFORMS
 
 IGNORE_INDEX = 255
+BGR, BGRA = 3, 4  # channels
+OPAQUE = 255
+MASK_AXES = 2  # height, width
+MAX_SHOWN = 8  # wrong values that an error lists
 
 
 @TRANSFORMS.register_module()
@@ -139,19 +143,18 @@ def _to_three_channels(image: NDArray[Any], path: str) -> NDArray[np.uint8]:
             f'Image {path} has {image.dtype} pixels, expected uint8 (8 bits per channel). Scale it '
             'to 8 bits yourself, with one fixed range for all images of the data set.'
         )
-    if image.ndim == 2:
-        image = image[..., np.newaxis]
+    image = np.atleast_3d(image)
     num_channels = image.shape[2]
-    if num_channels == 4:
-        if image[..., 3].min() < 255:
+    if num_channels == BGRA:
+        if image[..., 3].min() < OPAQUE:
             raise ValueError(
                 f'Image {path} has an alpha channel with transparent pixels. Expected an opaque '
                 'image: flatten it on a background of your choice and save it without alpha.'
             )
         return np.ascontiguousarray(image[..., :3])
     if num_channels == 1:
-        return np.repeat(image, 3, axis=2)
-    if num_channels != 3:
+        return np.repeat(image, BGR, axis=2)
+    if num_channels != BGR:
         raise ValueError(
             f'Image {path} has {num_channels} channels, expected 1 (grey), 3 (color) or 4 with '
             'opaque alpha.'
@@ -167,7 +170,7 @@ def _decode_mask(content: bytes, path: str) -> NDArray[np.uint8]:
         raise ValueError(
             f'Mask {path} cannot be decoded ({error}). Export it again as a one-channel 8-bit PNG.'
         ) from error
-    if labels.ndim != 2:
+    if labels.ndim != MASK_AXES:
         raise ValueError(
             f'Mask {path} has {labels.shape[2]} channels, expected 1 channel of class ids. Convert '
             'colors to ids (0..classes-1, 255 = ignore) and save a one-channel PNG.'
@@ -206,7 +209,7 @@ def _check_range(labels: NDArray[np.uint8], results: dict[str, Any], path: str) 
     if not outside.any():
         return
     values = np.unique(labels[outside])
-    shown = ', '.join(map(str, values[:8])) + (', ...' if len(values) > 8 else '')
+    shown = ', '.join(map(str, values[:MAX_SHOWN])) + (', ...' if len(values) > MAX_SHOWN else '')
     steps = [
         name
         for name in ('reduce_zero_label', 'label_map')

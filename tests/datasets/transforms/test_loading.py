@@ -279,10 +279,10 @@ def test_check_reads_a_seeded_sample(dataset: FolderDataset, tmp_path: Path) -> 
         except ValueError:
             return 'found'
 
-    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    state = np.random.get_state()[1].copy()
     outcomes = [outcome(seed) for seed in range(40)]
     assert outcomes == [outcome(seed) for seed in range(40)]
     assert 8 < outcomes.count('found') < 32  # three of six are read: half of the draws find it
     assert set(outcomes) == {3, 'found'}
-    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == state).all()
     assert check_labels(folder(tmp_path), num_samples=3, seed=0) == 0  # unlabelled

@@ -10,12 +10,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from dts.methods.base import TeacherStudent, stack_labels
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from dts.methods.base import TeacherStudent, stack_labels
 
 IGNORE_INDEX = 255
 
@@ -96,7 +98,8 @@ def copy_optimizer(optimizer: Optimizer, source: nn.Module, target: nn.Module) -
         settings = {key: value for key, value in group.items() if key != 'params'}
         merged = groups.setdefault(repr(sorted(settings.items())), {**settings, 'params': []})
         merged['params'] += [parameters[names[id(parameter)]] for parameter in group['params']]
-    return type(optimizer)(list(groups.values()))
+    optimizer_class: Any = type(optimizer)
+    return optimizer_class(list(groups.values()))
 
 
 def supervised(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
@@ -136,9 +139,7 @@ def mean_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
         images = torch.cat([batch.images['labeled'], batch.images['unlabeled_strong']])
         heads = _head_logits(student, images)
         logits_unlabeled = heads[0][1][num_labeled:]
-        unlabeled = F.cross_entropy(
-            logits_unlabeled, target, weight=class_weight, reduction='none'
-        )
+        unlabeled = F.cross_entropy(logits_unlabeled, target, weight=class_weight, reduction='none')
         mass = trust.numel() if class_weight is None else class_weight[target].sum()
         loss = method.unlabeled_weight * (unlabeled * trust).sum() / mass
         for weight, logits in heads:
@@ -154,7 +155,7 @@ def mean_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
 FLOORS: dict[str, FloorBuilder] = {'Supervised': supervised, 'MeanTeacher': mean_teacher}
 
 
-def _head_logits(segmentor: nn.Module, images: Tensor) -> list[tuple[float, Tensor]]:
+def _head_logits(segmentor: Any, images: Tensor) -> list[tuple[float, Tensor]]:
     """Return loss weight and upsampled scores of the heads, the one that predicts first."""
     features = segmentor.extract_feat(images)
     heads = [segmentor.decode_head]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from mmengine.optim import OptimWrapper
+
 from dts.hooks.ema_teacher import EmaTeacherHook, unwrap
 from dts.loops import TrainLoop
 from dts.registry import LOOPS
-from mmengine.optim import OptimWrapper
-
 from step_benchmark.clock import Cost, measure, measure_peak_memory
 from step_benchmark.floors import ReadyBatch, build_floor, prepare
 from step_benchmark.side import measure_ema, measure_loader, measure_waiting
@@ -50,7 +50,9 @@ class InterleavedLoop(TrainLoop):
                 f'{type(runner.optim_wrapper).__name__}'
             )
         if runner.optim_wrapper._accumulative_counts > 1:
-            raise ValueError('the floor steps with every batch: optim_wrapper.accumulative_counts=1')
+            raise ValueError(
+                'the floor steps with every batch: set optim_wrapper.accumulative_counts=1'
+            )
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')
         iterator = iter(self.dataloader)
@@ -74,7 +76,12 @@ class InterleavedLoop(TrainLoop):
         self._decide_current_val_interval()
 
     def _measure_pair(
-        self, floor: Any, batches: list[Any], ready: list[ReadyBatch], index: int, device: torch.device
+        self,
+        floor: Any,
+        batches: list[Any],
+        ready: list[ReadyBatch],
+        index: int,
+        device: torch.device,
     ) -> tuple[Cost, Cost]:
         """Return the costs of method and floor; who goes first alternates."""
         which = index % len(batches)

@@ -73,7 +73,8 @@ def format_report(result: dict[str, Any]) -> str:
     if ema is not None:
         lines.append(
             f'EMA: {1000 * ema["seconds"]:.2f} ms, {ema["bytes_per_second"] / 1e9:.1f} GB/s = '
-            f'{100 * ema["share"]:.0f} % of a plain copy ({ema["copy_bytes_per_second"] / 1e9:.1f} GB/s)'
+            f'{100 * ema["share"]:.0f} % of a plain copy '
+            f'({ema["copy_bytes_per_second"] / 1e9:.1f} GB/s)'
         )
     return '\n'.join(lines)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from dts.teachers.ema import EmaMotion
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dts.teachers.ema import EmaMotion
 from step_benchmark.clock import measure
 
 EMA_REPEATS = 30

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from result_table.progress import describe_progress, say
 from result_table.records import (
     Attempt,
     Record,
@@ -46,7 +46,7 @@ class Running:
     cell: Cell
     folder: Path
     record: Record
-    process: subprocess.Popen
+    process: subprocess.Popen[bytes]
     started: float
 
     @property
@@ -109,6 +109,7 @@ def run_cells(
     say(f'{total} runs, {total - num_waiting} done before, {jobs} at a time')
     running: list[Running] = []
     failed: list[Path] = []
+    durations: list[float] = []
     with _killed_at_exit(running):
         last_record = last_status = time.monotonic()
         while waiting or running:
@@ -120,6 +121,7 @@ def run_cells(
                 running.remove(run)
                 if is_done(run.folder, run.record.settings):
                     on_finished()
+                    durations.append(run.record.wall_seconds)
                     verb = 'done'
                 else:
                     failed.append(run.folder / LOG_FILE)
@@ -133,43 +135,12 @@ def run_cells(
                     _update_record(run)
             if time.monotonic() - last_status > STATUS_SECONDS:
                 last_status = time.monotonic()
-                say(_status(cells, root, running, waiting, jobs))
+                going = {
+                    run.cell.name: (last_status - run.started, run.folder / LOG_FILE)
+                    for run in running
+                }
+                say(describe_progress(going, len(waiting), durations, jobs))
     return failed
-
-
-def say(message: str) -> None:
-    """Print with the time of day."""
-    print(f'{time.strftime("%H:%M:%S")} {message}', flush=True)
-
-
-def estimate_seconds(
-    durations: Sequence[float], elapsed: Sequence[float], num_waiting: int, jobs: int
-) -> float | None:
-    """Return how long a table still takes.
-
-    Args:
-        durations: of finished runs.
-        elapsed: time that the running ones have taken.
-        num_waiting: runs to start.
-        jobs: runs at a time.
-
-    Returns:
-        Seconds; None while no run has finished.
-    """
-    if not durations:
-        return None
-    mean = sum(durations) / len(durations)
-    work = num_waiting * mean + sum(max(0.0, mean - seconds) for seconds in elapsed)
-    return work / min(jobs, max(1, num_waiting + len(elapsed)))
-
-
-def read_progress(log: Path) -> str:
-    """Return the last ``350/800`` of a training log, ``?`` when there is none."""
-    with log.open('rb') as stream:
-        stream.seek(max(0, log.stat().st_size - 20_000))
-        tail = stream.read().decode(errors='replace')
-    found = re.findall(r'Iter\((train|test)\)\s*\[\s*(\d+)/\s*(\d+)\]', tail)
-    return '{} {}/{}'.format(*found[-1]) if found else '?'
 
 
 def _start(cell: Cell, root: Path, train_script: Path, readme: Path) -> Running:
@@ -195,7 +166,7 @@ def _start(cell: Cell, root: Path, train_script: Path, readme: Path) -> Running:
             stdin=subprocess.DEVNULL,
             env={**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'},
             start_new_session=True,  # Ctrl-C reaches this process alone, which ends the children
-            preexec_fn=_die_with(os.getpid()),
+            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - this process has one thread
         )
     return Running(cell, folder, record, process, time.monotonic())
 
@@ -252,7 +223,8 @@ def _killed_at_exit(running: list[Running]) -> Iterator[None]:
     def interrupt(signum: int, _frame: Any) -> None:
         raise SystemExit(128 + signum)
 
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    signals = (signal.SIGTERM, signal.SIGINT)
+    previous = {number: signal.signal(number, interrupt) for number in signals}
     try:
         yield
     finally:
@@ -264,22 +236,3 @@ def _killed_at_exit(running: list[Running]) -> Iterator[None]:
                 time.sleep(0.01)
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _status(
-    cells: Sequence[Cell],
-    root: Path,
-    running: Sequence[Running],
-    waiting: Sequence[Cell],
-    jobs: int,
-) -> str:
-    """Return one line about progress and the time that is left."""
-    pending = {run.cell.name for run in running} | {cell.name for cell in waiting}
-    records = [read_record(root / cell.folder) for cell in cells if cell.name not in pending]
-    durations = [record.wall_seconds for record in records if record is not None]
-    seconds = estimate_seconds(
-        durations, [time.monotonic() - run.started for run in running], len(waiting), jobs
-    )
-    steps = [f'{run.cell.name} {read_progress(run.folder / LOG_FILE)}' for run in running]
-    left = 'unknown' if seconds is None else f'{seconds / 60:.0f} min'
-    return f'{len(waiting)} waiting, running: {"; ".join(steps)}; time left: {left}'

@@ -139,19 +139,14 @@ def describe_machine() -> str:
 
 def describe_versions() -> dict[str, str]:
     """Return the versions of the packages that decide numbers."""
-    installed = {}
-    for name in VERSIONS_OF:
-        for package in (name, f'onedl-{name}'):
-            try:
-                installed[package] = metadata.version(package)
-            except metadata.PackageNotFoundError:
-                continue
-    return installed
+    versions = {dist.metadata['Name'].lower(): dist.version for dist in metadata.distributions()}
+    names = [name for stock in VERSIONS_OF for name in (stock, f'onedl-{stock}')]
+    return {name: versions[name] for name in names if name in versions}
 
 
 def now() -> str:
     """Return date and time in UTC."""
-    return datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M:%S')
+    return datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d %H:%M:%S')
 
 
 def replace_file(file: Path, text: str) -> None:

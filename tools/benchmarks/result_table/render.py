@@ -107,8 +107,8 @@ def format_summary(summary: Summary, expected: int, *, signed: bool = False) -> 
     text = f'{summary.mean:+.2f}' if signed else f'{summary.mean:.2f}'
     if summary.spread is not None:
         text += f' +- {summary.spread:.2f}'
-    if summary.count < expected:
-        text += f' ({summary.count} of {expected} seeds)'
+    if summary.size < expected:
+        text += f' ({summary.size} of {expected} seeds)'
     return text
 
 

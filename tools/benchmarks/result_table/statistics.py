@@ -15,12 +15,12 @@ class Summary(NamedTuple):
     Attributes:
         mean: None when there is no value.
         spread: sample standard deviation (denominator n - 1), None for fewer than two values.
-        count: number of values n.
+        size: number of values n.
     """
 
     mean: float | None
     spread: float | None
-    count: int
+    size: int
 
 
 def summarize(values: Iterable[float]) -> Summary:
