@@ -1,12 +1,31 @@
 """Package definition; pins of the tested stack live in constraints.txt."""
 
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 root = Path(__file__).parent
 version: dict[str, str] = {}
-exec((root / 'dts/version.py').read_text(), version)  # noqa: S102 - importing dts needs its stack
+exec((root / 'dts/version.py').read_text(), version)  # importing dts needs its stack
+
+
+class BuildWithMim(build_py):
+    """Put configs and tools into the wheel, where OpenMMLab's tools look for them."""
+
+    def run(self) -> None:
+        """Copy them to ``dts/.mim``; an editable install finds them in the repository."""
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib, 'dts', '.mim')
+        for name in ('configs', 'tools'):
+            unwanted = shutil.ignore_patterns('__pycache__', '*.pyc')
+            shutil.copytree(root / name, target / name, ignore=unwanted, dirs_exist_ok=True)
+        if (root / 'model-index.yml').is_file():
+            shutil.copy(root / 'model-index.yml', target)
+
 
 setup(
     name='dts',
@@ -15,6 +34,7 @@ setup(
     long_description=(root / 'README.md').read_text(),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
+    license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['dts', 'dts.*']),
     install_requires=[
@@ -41,8 +61,12 @@ setup(
         'export': ['onnx', 'onnxscript', 'onnxruntime', 'safetensors'],
         'dev': ['pytest', 'pytest-cov', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit'],
     },
+    cmdclass={'build_py': BuildWithMim},
     classifiers=[
+        'Intended Audience :: Science/Research',
         'License :: OSI Approved :: Apache Software License',
         'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.11',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
 )

@@ -7,11 +7,12 @@ import dts.datasets.folder
 import dts.datasets.nuclei
 import dts.datasets.sampler
 import dts.datasets.streams
+import dts.datasets.toy_city
 import dts.datasets.transforms.albumentations
 import dts.datasets.transforms.loading
 import dts.evaluation.loops
 import dts.evaluation.metric
-import dts.hooks.channels_last
+import dts.hooks.check_labels
 import dts.hooks.checkpoint
 import dts.hooks.ema_teacher
 import dts.hooks.step_seed

@@ -59,7 +59,8 @@ def read_config(args: argparse.Namespace) -> Config:
     """
     check_file(args.config, 'config')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
+    # Formatting the text of a config takes a second, at start and with every checkpoint.
+    cfg = Config.fromfile(args.config, format_python_code=False)
     cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     default = cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))

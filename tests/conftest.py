@@ -11,6 +11,7 @@ import dts  # noqa: F401 - shims must run before anything imports mmseg
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -18,8 +19,9 @@ import dts.all  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def _fixed_seeds() -> None:
-    """Seed all generators before every test."""
+def _same_start() -> None:
+    """Let every test start with the same random numbers and in the scope of the configs."""
+    init_default_scope('mmseg')
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)

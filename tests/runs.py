@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import traceback
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -14,9 +15,12 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from toys import toy_segmentor_config
 
+from dts.launch import start_cpu_processes
 from dts.registry import HOOKS
 
 CLASSES = dict(classes=('a', 'b', 'c'), palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0]])
@@ -52,7 +56,7 @@ def make_images(root: Path, count: int = 10, size: tuple[int, int] = (40, 48)) -
     (root / 'unlabeled.txt').write_text('\n'.join(names[3:]))
 
 
-def small_segformer() -> dict[str, Any]:
+def small_segformer(drop: float = 0.1, norm: str = 'BN') -> dict[str, Any]:
     """A SegFormer with dropout, drop-path and BatchNorm that takes 10 ms per image."""
     config = toy_segmentor_config()
     config.backbone = dict(
@@ -60,18 +64,18 @@ def small_segformer() -> dict[str, Any]:
         embed_dims=8,
         num_layers=[1, 1, 1, 1],
         num_heads=[1, 1, 2, 2],
-        drop_rate=0.1,
-        attn_drop_rate=0.1,
-        drop_path_rate=0.3,
+        drop_rate=drop,
+        attn_drop_rate=drop,
+        drop_path_rate=3 * drop,
     )
     config.decode_head = dict(
         type='mmseg.SegformerHead',
         in_channels=[8, 8, 16, 16],
         in_index=[0, 1, 2, 3],
         channels=8,
-        dropout_ratio=0.1,
+        dropout_ratio=drop,
         num_classes=3,
-        norm_cfg=dict(type='BN'),
+        norm_cfg=dict(type='BN') if norm == 'BN' else dict(type='GN', num_groups=2),
         align_corners=False,
         loss_decode=dict(type='mmseg.CrossEntropyLoss', loss_weight=1.0),
     )
@@ -148,12 +152,12 @@ def run_config(root: Path, work_dir: Path, **overrides: Any) -> Config:
         work_dir=str(work_dir),
     )
     base.merge_from_dict(config)
-    base.merge_from_dict(dict(default_hooks=dict(checkpoint=dict(interval=1, max_keep_ckpts=3))))
+    base.merge_from_dict(dict(default_hooks=dict(checkpoint=dict(interval=17, max_keep_ckpts=3))))
     base.merge_from_dict(overrides)
     return base
 
 
-def in_child(function: Callable[..., Any], *args: Any, timeout: float = 120) -> int:
+def in_child(function: Callable[..., Any], *args: Any, timeout: float = 300) -> int:
     """Run a function in a forked process, single-threaded, and return the exit code.
 
     MMEngine keeps loggers, message hubs and the process group in globals: a run that shall start
@@ -168,8 +172,11 @@ def in_child(function: Callable[..., Any], *args: Any, timeout: float = 120) -> 
     return process.exitcode
 
 
-def on_ranks(function: Callable[..., Any], *args: Any, port: int, timeout: float = 180) -> None:
-    """Run a function on two gloo ranks, each a forked process; fails when one of them does."""
+def on_ranks(function: Callable[..., Any], *args: Any, timeout: float = 300) -> None:
+    """Run a function on two ranks, each a forked process; fails when one of them does."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
     context = get_context('fork')
     processes = [
         context.Process(target=_on_rank, args=(rank, port, function, args)) for rank in (0, 1)
@@ -185,13 +192,18 @@ def on_ranks(function: Callable[..., Any], *args: Any, port: int, timeout: float
 
 
 def train(config: Config) -> None:
-    """Build the runner of a config and train."""
+    """Build the runner of a config and train; on ranks as ``tools/train.py`` does."""
+    if 'WORLD_SIZE' in os.environ:
+        config.launcher = 'pytorch'
+        start_cpu_processes(config)
     Runner.from_cfg(config).train()
 
 
 def _quiet(function: Callable[..., Any], args: tuple) -> None:
     """Run with one thread; show the traceback of a failure, since the parent cannot."""
     torch.set_num_threads(1)
+    for manager in (MMLogger, MessageHub, Visualizer):  # left by runs of the parent
+        manager._instance_dict.clear()
     try:
         function(*args)
     except BaseException:
@@ -201,7 +213,7 @@ def _quiet(function: Callable[..., Any], args: tuple) -> None:
 
 
 def _on_rank(rank: int, port: int, function: Callable[..., Any], args: tuple) -> None:
-    """Join the process group, then run."""
+    """Set the environment as ``torchrun`` does, then run."""
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
@@ -209,5 +221,4 @@ def _on_rank(rank: int, port: int, function: Callable[..., Any], args: tuple) ->
         MASTER_ADDR='127.0.0.1',
         MASTER_PORT=str(port),
     )
-    torch.distributed.init_process_group('gloo')
     _quiet(function, args)

@@ -9,8 +9,8 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
     step_seed=dict(type='dts.StepSeedHook'),
+    check_labels=dict(type='dts.CheckLabelsHook'),
     average_buffers=dict(type='dts.AverageBuffersHook'),
-    channels_last=dict(type='dts.ChannelsLastHook'),
 )
 env_cfg = dict(
     cudnn_benchmark=False,

@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/datasets/camvid.py',
     '../_base_/schedules/adamw_800.py',
     '../_base_/runtime.py',
+    '../_base_/tta.py',
 ]
 student = _base_.model
 student.data_preprocessor.size = _base_.crop_size

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from dts.datasets.checked import CheckedSegDataset
 from dts.datasets.toy_city_canvas import CLASSES
-from dts.datasets.toy_city_files import LOOKS, SPLITS, ToyCitySettings, make_toy_city
+from dts.datasets.toy_city_files import SPLITS, ToyCitySettings, make_toy_city
+from dts.datasets.toy_city_looks import LOOKS
 from dts.registry import DATASETS
 
 
@@ -62,7 +63,9 @@ class ToyCityDataset(CheckedSegDataset):
     ) -> None:
         for name, value, allowed in (('look', look, LOOKS), ('split', split, SPLITS)):
             if value not in allowed:
-                raise ValueError(f'`{name}` of ToyCityDataset is {value!r}, expected {allowed}.')
+                raise ValueError(
+                    f'`{name}` of ToyCityDataset is {value!r}, expected one of {list(allowed)}.'
+                )
         self.settings = ToyCitySettings(**(settings or {}))
         prefix = {'img_path': f'{look}/{split}/img_dir'}
         if labeled:

@@ -12,7 +12,8 @@ from pathlib import Path
 import cv2
 from mmengine.logging import print_log
 
-from dts.datasets.toy_city_render import LOOKS, render
+from dts.datasets.toy_city_looks import LOOKS
+from dts.datasets.toy_city_render import render
 
 SPLITS = ('train', 'val')
 SETTINGS_FILE = 'settings.json'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from dts.datasets.toy_city_canvas import (
@@ -15,7 +17,7 @@ from dts.datasets.toy_city_canvas import (
     disc,
     shade,
 )
-from dts.datasets.toy_city_paint import Paint, pick
+from dts.datasets.toy_city_looks import Paint, pick
 from dts.datasets.toy_city_scene import Thing
 
 FACE_LIGHT = (0.74, 1.0, 0.7, 0.88, 1.15)  # left, right, far, near, top
@@ -24,6 +26,23 @@ RUBBER = (26, 26, 30)
 TAIL_LIGHT = (200, 24, 24)
 HEAD_LIGHT = (250, 246, 220)
 WHEEL_RADIUS = 0.34
+VAN_SHARE = 0.18
+NEAR_TREE = 30.0  # meters; trees beyond are drawn with less detail
+LIGHT_SUM = 450  # red + green + blue above which a sign's field bears a dark symbol
+# Left and right leg, left and right arm, trunk, neck; the upper edge first, feet at height 0,
+# unit: height of the person.
+PERSON_PARTS = np.array(
+    (
+        ((-0.14, 0.52), (0.0, 0.52), (-0.02, 0.0), (-0.16, 0.0)),
+        ((0.0, 0.52), (0.14, 0.52), (0.16, 0.0), (0.02, 0.0)),
+        ((-0.15, 0.82), (-0.21, 0.79), (-0.25, 0.46), (-0.16, 0.45)),
+        ((0.15, 0.82), (0.21, 0.79), (0.25, 0.46), (0.16, 0.45)),
+        ((-0.18, 0.84), (0.18, 0.84), (0.15, 0.46), (-0.15, 0.46)),
+        ((-0.04, 0.87), (0.04, 0.87), (0.04, 0.8), (-0.04, 0.8)),
+    )
+)
+PERSON_PARTS.setflags(write=False)
+TREE_RINGS = ((1.25, 0.74), (0.85, 0.92), (0.45, 1.1))  # radius in meters, brightness
 
 
 def draw_thing(canvas: Canvas, thing: Thing, paint: Paint) -> None:
@@ -33,46 +52,51 @@ def draw_thing(canvas: Canvas, thing: Thing, paint: Paint) -> None:
 
 
 def draw_car(canvas: Canvas, car: Thing, paint: Paint) -> None:
-    """Paint a car or a van: tires, body, cabin with windows, wheels, lights."""
+    """Paint a car or a van: tires, body, cabin, wheels, windows, lights."""
     color = pick(paint.cars, car.style[0])
-    is_van = car.style[1] > 0.82
-    half, end = 0.9 * car.size, 2.1 * car.size
+    is_van = car.style[1] < VAN_SHARE
+    solid, wheels, trims = car_shape(is_van)
+    lit: list[Color] = [shade(color, light) for light in FACE_LIGHT]
+    colors = [*[RUBBER] * (len(solid) - 2 * len(lit)), *lit, *lit]
+    canvas.faces(placed(solid, car), colors, CAR, car.z)
+    canvas.faces(placed(wheels, car), [RUBBER] * len(wheels), CAR, car.z)
+    trim_colors = [TAIL_LIGHT] * 2 + [HEAD_LIGHT] * 2 + [GLASS] * (len(trims) - 4)
+    canvas.faces(placed(trims, car), trim_colors, None, car.z)
+
+
+@lru_cache(maxsize=2)
+def car_shape(is_van: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the faces of a car of unit size around the origin, its front at z > 0.
+
+    Returns:
+        (N, 4, 3) tires, underside, body and cabin, the last two five faces each; (4, 12, 3)
+        wheels; (M, 4, 3) two rear lights, two front lights, then windows.
+    """
+    half, end = 0.9, 2.1
     waist, top = (1.1, 2.1) if is_van else (0.93, 1.5)
     if is_van:
         cabin = box((-half, waist, -end), (half, top, end - 0.8), (0.1, 0.6, 0.06))
     else:
-        cabin = box((-half + 0.05, waist, 0.4 - end), (half - 0.05, top, end - 1.0), (0.2, 0.7, 0.5))
+        cabin = box((-0.85, waist, 0.4 - end), (0.85, top, end - 1.0), (0.2, 0.7, 0.5))
     body = box((-half, 0.26, -end), (half, waist, end), (0.05, 0.12, 0.06))
     under = box((0.15 - half, 0.12, 0.3 - end), (half - 0.15, 0.3, end - 0.3))
-    tires = [box((x - 0.13, 0.0, -end + 0.1), (x + 0.13, 0.4, end - 0.1)) for x in (-0.7, 0.7)]
-    for part in (under, *tires):
-        canvas.faces(placed(part[2:4], car), [RUBBER] * 2, CAR, car.z)
-    canvas.faces(placed(under[:2], car), [RUBBER] * 2, CAR, car.z)
-    for part in (body, cabin):
-        colors = [shade(color, light) for light in FACE_LIGHT]
-        canvas.faces(placed(part, car), colors, CAR, car.z)
-    panes = inset(cabin[2:4] if is_van else cabin[:4])
-    canvas.faces(placed(panes, car), [GLASS] * len(panes), None, car.z)
+    tires = [box((x - 0.13, 0, 0.1 - end), (x + 0.13, 0.4, end - 0.1))[2:4] for x in (-0.7, 0.7)]
+    solid = np.concatenate((under[:4], *tires, body, cabin))
     wheels = [wheel(side * half, along * end) for side in (-1, 1) for along in (-0.62, 0.62)]
-    canvas.faces(placed(np.array(wheels), car), [RUBBER] * 4, CAR, car.z)
     lights = [lamp(x, z) for z in (-end, end) for x in (0.06 - half, half - 0.4)]
-    canvas.faces(
-        placed(np.array(lights), car), [TAIL_LIGHT] * 2 + [HEAD_LIGHT] * 2, None, car.z
-    )
+    panes = inset(cabin[2:4] if is_van else cabin[:4])
+    return solid, np.array(wheels), np.concatenate((lights, panes))
 
 
 def placed(points: np.ndarray, thing: Thing) -> np.ndarray:
-    """Turn points about the vertical axis and move them to where the thing stands."""
+    """Scale points, turn them about the vertical axis and move them to where the thing stands."""
     cosine, sine = np.cos(thing.yaw), np.sin(thing.yaw)
-    across, along = points[..., 0], points[..., 2]
-    return np.stack(
-        (
-            thing.x + across * cosine + along * sine,
-            points[..., 1],
-            thing.z - across * sine + along * cosine,
-        ),
-        axis=-1,
-    )
+    across, along = thing.size * points[..., 0], thing.size * points[..., 2]
+    world = np.empty(points.shape)
+    world[..., 0] = thing.x + across * cosine + along * sine
+    world[..., 1] = thing.size * points[..., 1]
+    world[..., 2] = thing.z - across * sine + along * cosine
+    return world
 
 
 def inset(faces: np.ndarray, share: float = 0.14) -> np.ndarray:
@@ -97,31 +121,26 @@ def draw_person(canvas: Canvas, person: Thing, paint: Paint) -> None:
     """Paint a person who stands or walks: legs, arms, trunk, head."""
     skin, hair = pick(paint.skins, person.style[0]), pick(paint.hair, person.style[1])
     shirt, trousers = pick(paint.shirts, person.style[2]), pick(paint.trousers, person.style[3])
-    stride = 0.16 * (2 * person.style[1] - 1) + 0.05
-    swing = 0.5 * stride
-    parts: list[tuple[list[tuple[float, float]], Color]] = [
-        ([(-0.11, 0.52), (0.0, 0.52), (stride - 0.02, 0.0), (stride - 0.13, 0.0)], trousers),
-        ([(0.0, 0.52), (0.11, 0.52), (0.13 - stride, 0.0), (0.02 - stride, 0.0)], trousers),
-        ([(-0.13, 0.8), (-0.18, 0.78), (-0.2 - swing, 0.48), (-0.13 - swing, 0.47)], shade(shirt, 0.8)),
-        ([(0.13, 0.8), (0.18, 0.78), (0.2 - swing, 0.48), (0.13 - swing, 0.47)], shade(shirt, 0.8)),
-        ([(-0.15, 0.83), (0.15, 0.83), (0.12, 0.47), (-0.12, 0.47)], shirt),
-        ([(-0.03, 0.87), (0.03, 0.87), (0.03, 0.81), (-0.03, 0.81)], skin),
-    ]
-    for corners, color in parts:
-        shape = np.array(corners) * person.size
-        canvas.polygon(canvas.billboard(person.x, person.z, shape), color, PERSON, person.z)
-    head = disc(0.0, 0.92 * person.size, 0.085 * person.size)
-    canvas.polygon(canvas.billboard(person.x, person.z, head), hair, PERSON, person.z)
-    face = disc(0.01 * person.size, 0.905 * person.size, 0.06 * person.size)
-    canvas.details(canvas.billboard(person.x, person.z, face)[None], skin)
+    parts = PERSON_PARTS.copy()
+    stride = 0.32 * person.style[1] - 0.11
+    parts[0, 2:, 0] += stride
+    parts[1, 2:, 0] -= stride
+    parts[2:4, 2:, 0] -= 0.5 * stride
+    sleeve = shade(shirt, 0.8)
+    pixels = canvas.billboard(person.x, person.z, person.size * parts)
+    colors = (trousers, trousers, sleeve, sleeve, shirt, skin)
+    canvas.polygons(pixels, colors, PERSON, person.z)
+    head = np.array((disc(0.0, 0.92, 0.095), disc(0.01, 0.905, 0.07)))
+    pixels = canvas.billboard(person.x, person.z, person.size * head)
+    canvas.polygons(pixels, (hair, skin), PERSON, person.z)
 
 
 def draw_sign(canvas: Canvas, sign: Thing, paint: Paint) -> None:
     """Paint a pole with a round, triangular, square or eight-sided plate."""
     rim, field = paint.plates[int(sign.style[0] * len(paint.plates))]
     corners = (16, 3, 4, 8)[int(sign.style[1] * 4)]
-    radius = 0.42 + 0.18 * sign.style[2]
-    pole = np.array(((-0.07, 0.0), (0.07, 0.0), (0.07, sign.size), (-0.07, sign.size)))
+    radius = 0.48 + 0.2 * sign.style[2]
+    pole = np.array(((-0.1, 0.0), (0.1, 0.0), (0.1, sign.size), (-0.1, sign.size)))
     canvas.polygon(canvas.billboard(sign.x, sign.z, pole), paint.pole, SIGN, sign.z)
     for reach, color in ((radius, rim), (0.72 * radius, field)):
         angles = -np.pi / 2 + (np.arange(corners) + 0.5) * (2 * np.pi / corners)
@@ -130,7 +149,7 @@ def draw_sign(canvas: Canvas, sign: Thing, paint: Paint) -> None:
         canvas.polygon(canvas.billboard(sign.x, sign.z, plate), color, SIGN, sign.z)
     symbol = np.array(((-0.1, -0.2), (0.1, -0.2), (0.1, 0.2), (-0.1, 0.2))) * radius * 1.6
     symbol[:, 1] += sign.size
-    dark = (30, 30, 34) if sum(field) > 450 else (240, 240, 240)
+    dark = (30, 30, 34) if sum(field) > LIGHT_SUM else (240, 240, 240)
     canvas.details(canvas.billboard(sign.x, sign.z, symbol)[None], dark)
 
 
@@ -141,13 +160,11 @@ def draw_tree(canvas: Canvas, tree: Thing, paint: Paint) -> None:
     trunk = np.array(((-0.2, 0.0), (0.2, 0.0), (0.13, 3.0), (-0.13, 3.0))) * (size, size)
     canvas.polygon(canvas.billboard(tree.x, tree.z, trunk), paint.trunk, VEGETATION, tree.z)
     slim = 0.75 + 0.5 * tree.style[1]
-    turn = 6.283 * tree.style[2]
-    for ring, light in ((1.25, 0.74), (0.85, 0.92), (0.45, 1.1)):
-        for step in range(5):
-            angle = turn + step * 2.513 / 2 * 2
-            x = slim * size * ring * np.cos(angle)
-            y = size * (4.4 + 0.95 * ring * np.sin(angle) + (1.25 - ring) * 0.6)
-            tuft = disc(x, y, size * (0.6 + 0.55 * ring * 0.9), corners=10)
-            canvas.polygon(
-                canvas.billboard(tree.x, tree.z, tuft), shade(leaf, light), VEGETATION, tree.z
-            )
+    angles = 2 * np.pi * (tree.style[2] + np.arange(5) / 5)
+    circle = np.stack((slim * np.cos(angles), np.sin(angles)), axis=-1)
+    rings = TREE_RINGS if tree.z < NEAR_TREE else TREE_RINGS[::2]
+    for ring, light in rings:
+        centers = size * (ring * circle + (0.0, 5.15 - 0.6 * ring))
+        radius = size * (0.6 + 0.5 * ring) * canvas.camera.focal / tree.z
+        pixels = canvas.billboard(tree.x, tree.z, centers)
+        canvas.tufts(pixels, radius, shade(leaf, light), VEGETATION, tree.z)

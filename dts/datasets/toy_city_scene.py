@@ -11,6 +11,14 @@ Range = tuple[float, float]
 
 FAR = 95.0  # depth at which the street ends, meters
 LANE_SLOTS = (5.5, 9.5, 14.5, 20.0, 26.5, 34.0, 43.0, 55.0)  # depths of cars in one lane, meters
+PARKING_WIDTH = 10.5  # of a road with room to park at both sides, meters
+CROSSING_SHARE = 0.08  # of the cars in the inner lanes, where they have CROSSING_ROOM
+CROSSING_ROOM = 2.2  # from the middle of the car to the kerb, meters
+CROSSING_DEPTH = 12.0  # least depth of a car that crosses, meters
+OWN_LANE = 1.7  # cars less to the side than this keep OWN_DEPTH from the camera, meters
+OWN_DEPTH = 8.0
+JAYWALKER_SHARE = 0.15  # of the persons are on the road, the others on the pavements
+CHILD_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -29,36 +37,6 @@ class Traits:
     camera_height: Range
     horizon: Range  # share of the image height above the horizon
     sideways: float  # largest offset of the vanishing point, share of the image width
-
-
-GAME_TRAITS = Traits(
-    road_width=(7.0, 9.5),
-    pavement_width=(2.4, 3.6),
-    building_height=(7.0, 16.0),
-    building_length=(8.0, 14.0),
-    gap_share=0.18,
-    num_cars=(2, 6),
-    num_persons=(3, 7),
-    num_signs=(2, 4),
-    num_trees=(2, 6),
-    camera_height=(2.0, 2.6),
-    horizon=(0.42, 0.50),
-    sideways=0.06,
-)
-STREET_TRAITS = Traits(
-    road_width=(6.0, 13.0),
-    pavement_width=(1.8, 4.8),
-    building_height=(5.0, 22.0),
-    building_length=(7.0, 20.0),
-    gap_share=0.3,
-    num_cars=(0, 9),
-    num_persons=(1, 10),
-    num_signs=(1, 5),
-    num_trees=(1, 9),
-    camera_height=(1.6, 3.0),
-    horizon=(0.36, 0.54),
-    sideways=0.12,
-)
 
 
 @dataclass(frozen=True)
@@ -80,9 +58,10 @@ class Camera:
             (..., 2) float columns and rows, not clipped to the image.
         """
         depth = np.maximum(points[..., 2], 0.5)
-        column = self.center + self.focal * points[..., 0] / depth
-        row = self.horizon + self.focal * (self.height - points[..., 1]) / depth
-        return np.stack((column, row), axis=-1)
+        pixels = np.empty((*points.shape[:-1], 2))
+        pixels[..., 0] = self.center + self.focal * points[..., 0] / depth
+        pixels[..., 1] = self.horizon + self.focal * (self.height - points[..., 1]) / depth
+        return pixels
 
 
 @dataclass(frozen=True)
@@ -177,21 +156,30 @@ def _add_plots(
 
 
 def _add_cars(rng: np.random.Generator, traits: Traits, scene: Scene) -> None:
-    """Park cars at the kerbs and send others along the lanes; no two share a slot."""
+    """Send cars along two lanes and, on wide roads, park some at the kerbs; one car a slot."""
     left, right = scene.road
-    lanes = [left + 1.15, right - 1.15, left + (right - left) * 0.3, left + (right - left) * 0.72]
-    if right - left < 8.0:
-        lanes = [left + 1.2, right - 1.2]
-    slots = [(lane, slot) for lane in lanes for slot in LANE_SLOTS if abs(lane) > 1.7 or slot > 8]
+    width = right - left
+    if width < PARKING_WIDTH:
+        lanes = [left + 0.25 * width, right - 0.25 * width]
+    else:
+        lanes = [left + 1.15, right - 1.15, left + 0.31 * width, right - 0.31 * width]
+    slots = [
+        (lane, slot)
+        for lane in lanes
+        for slot in LANE_SLOTS
+        if abs(lane) > OWN_LANE or slot > OWN_DEPTH
+    ]
     number = int(rng.integers(traits.num_cars[0], traits.num_cars[1] + 1))
     # Near slots are drawn more often: far cars are only a few pixels.
     weights = np.array([1.0 / depth**0.5 for _, depth in slots])
-    chosen = rng.choice(len(slots), min(number, len(slots)), replace=False, p=weights / weights.sum())
+    shares = weights / weights.sum()
+    chosen = rng.choice(len(slots), min(number, len(slots)), replace=False, p=shares)
     for lane, depth in (slots[i] for i in chosen):
         away = lane > (left + right) / 2
         yaw = (0.0 if away else np.pi) + rng.normal(0.0, 0.06)
-        if rng.random() < 0.08 and depth > 12 and abs(lane - left) > 2 and abs(lane - right) > 2:
-            yaw += np.pi / 2
+        has_room = depth > CROSSING_DEPTH and min(lane - left, right - lane) > CROSSING_ROOM
+        if has_room and rng.random() < CROSSING_SHARE:
+            yaw += np.pi / 2  # crosses the street
         z = depth + rng.uniform(-0.6, 0.6)
         scene.things.append(_thing(rng, 'car', lane, z, rng.uniform(0.92, 1.12), float(yaw)))
 
@@ -199,18 +187,18 @@ def _add_cars(rng: np.random.Generator, traits: Traits, scene: Scene) -> None:
 def _add_walkers_and_signs(rng: np.random.Generator, traits: Traits, scene: Scene) -> None:
     """Put persons on the pavements, a few on the road, and signs at the kerbs."""
     for _ in range(int(rng.integers(traits.num_persons[0], traits.num_persons[1] + 1))):
-        z = 4.5 + 24.0 * rng.random() ** 1.5
-        if rng.random() < 0.15:
+        z = 4.5 + 13.5 * rng.random() ** 1.3
+        if rng.random() < JAYWALKER_SHARE:
             x, z = _between(rng, scene.road, 0.6), max(z, 9.0)
         else:
-            x = _between(rng, _pavement(scene, rng), 0.45)
-        size = rng.uniform(1.5, 1.9) * (0.7 if rng.random() < 0.1 else 1.0)
-        scene.things.append(_thing(rng, 'person', x, float(z), size, float(rng.integers(0, 2))))
+            x = _between(rng, _pavement(scene, rng), 0.6)
+        size = rng.uniform(1.5, 1.9) * (0.7 if rng.random() < CHILD_SHARE else 1.0)
+        scene.things.append(_thing(rng, 'person', x, float(z), size))
     for _ in range(int(rng.integers(traits.num_signs[0], traits.num_signs[1] + 1))):
         pavement = _pavement(scene, rng)
         kerb = min(pavement, key=abs)
         x = kerb + np.sign(kerb) * 0.35
-        z = 5.0 + 20.0 * rng.random() ** 1.3
+        z = 5.0 + 13.0 * rng.random() ** 1.3
         scene.things.append(_thing(rng, 'sign', float(x), float(z), rng.uniform(2.3, 3.1)))
 
 
@@ -225,9 +213,8 @@ def _add_trees(rng: np.random.Generator, traits: Traits, scene: Scene) -> None:
 
 def _pavement(scene: Scene, rng: np.random.Generator) -> Range:
     """Pick one of the two pavements and return its left and right edge."""
-    if rng.random() < 0.5:
-        return scene.pavements[0], scene.road[0]
-    return scene.road[1], scene.pavements[1]
+    left, right = (scene.pavements[0], scene.road[0]), (scene.road[1], scene.pavements[1])
+    return left if rng.integers(2) else right
 
 
 def _between(rng: np.random.Generator, edges: Sequence[float], margin: float) -> float:

@@ -36,6 +36,9 @@ class TeacherStudent(BaseModel, ABC):
         self.student = segmentor
         self.criterion = MODELS.build(criterion or {'type': 'dts.CrossEntropy'})
         self._teachers: TeacherBank | None = None
+        # Convolutions follow the layout of their weights; worth 25 % on CPU, and what tensor cores
+        # want. Here and not later: DDP records strides when it wraps and would scramble gradients.
+        self.to(memory_format=torch.channels_last)
 
     @property
     def teachers(self) -> TeacherBank:

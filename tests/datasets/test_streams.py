@@ -39,22 +39,22 @@ def root(tmp_path):
 
 
 LABELED = [
-    dict(type='mmseg.LoadImageFromFile'),
-    dict(type='mmseg.LoadAnnotations'),
-    dict(type='mmseg.RandomCrop', crop_size=(16, 16)),
-    dict(type='mmseg.RandomFlip', prob=0.5),
-    dict(type='dts.Branches', branches=dict(labeled=[dict(type='mmseg.PackSegInputs')])),
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomCrop', crop_size=(16, 16)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='dts.Branches', branches=dict(labeled=[dict(type='PackSegInputs')])),
 ]
 UNLABELED = [
-    dict(type='mmseg.LoadImageFromFile'),
-    dict(type='mmseg.RandomCrop', crop_size=(16, 16)),
+    dict(type='LoadImageFromFile'),
+    dict(type='RandomCrop', crop_size=(16, 16)),
     dict(
         type='dts.Branches',
         branches=dict(
-            unlabeled_weak=[dict(type='mmseg.PackSegInputs')],
+            unlabeled_weak=[dict(type='PackSegInputs')],
             unlabeled_strong=[
-                dict(type='mmseg.PhotoMetricDistortion'),
-                dict(type='mmseg.PackSegInputs'),
+                dict(type='PhotoMetricDistortion'),
+                dict(type='PackSegInputs'),
             ],
         ),
     ),

@@ -105,8 +105,8 @@ def run_cells(
         Logs of the failed runs.
     """
     waiting = deque(cell for cell in cells if not is_done(root / cell.folder, settings_hash(cell)))
-    total, num_waiting = len(cells), len(waiting)
-    say(f'{total} runs, {total - num_waiting} done before, {jobs} at a time')
+    total = len(cells)
+    say(f'{total} runs, {total - len(waiting)} done before, {jobs} at a time')
     running: list[Running] = []
     failed: list[Path] = []
     durations: list[float] = []
@@ -127,20 +127,22 @@ def run_cells(
                     failed.append(run.folder / LOG_FILE)
                     verb = f'FAILED (exit code {run.attempt.exit_code})'
                 finished = total - len(waiting) - len(running)
-                cost = f'{run.record.cpu_seconds / 60:.1f} CPU min'
-                say(f'[{finished}/{total}] {verb} {run.cell.name}, {cost}')
+                minutes = run.record.cpu_seconds / 60
+                say(f'[{finished}/{total}] {verb} {run.cell.name}, {minutes:.1f} CPU min')
             if time.monotonic() - last_record > RECORD_SECONDS:
                 last_record = time.monotonic()
                 for run in running:
                     _update_record(run)
             if time.monotonic() - last_status > STATUS_SECONDS:
                 last_status = time.monotonic()
-                going = {
-                    run.cell.name: (last_status - run.started, run.folder / LOG_FILE)
-                    for run in running
-                }
+                going = {run.cell.name: _elapsed(run) for run in running}
                 say(describe_progress(going, len(waiting), durations, jobs))
     return failed
+
+
+def _elapsed(run: Running) -> tuple[float, Path]:
+    """Return the seconds since the start of a run, and its log."""
+    return time.monotonic() - run.started, run.folder / LOG_FILE
 
 
 def _start(cell: Cell, root: Path, train_script: Path, readme: Path) -> Running:

@@ -1,0 +1,15 @@
+# Mean Teacher from labelled *game* to unlabelled *street* images, the demo. Scores and cost: README.md of the repository.
+_base_ = [
+    '../_base_/models/fpn_lite0.py',
+    '../_base_/datasets/toy_city.py',
+    '../_base_/schedules/adamw_250.py',
+    '../_base_/runtime.py',
+    '../_base_/tta.py',
+]
+student = _base_.model
+student.data_preprocessor.size = _base_.crop_size
+student.decode_head.num_classes = _base_.num_classes
+model = dict(_delete_=True, type='dts.MeanTeacher', student=student, threshold=0.8)
+custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.98)]
+val_cfg = dict(models=['student', 'teacher'])
+test_cfg = dict(models=['student', 'teacher'])

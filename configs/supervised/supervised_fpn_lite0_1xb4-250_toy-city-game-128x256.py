@@ -1,0 +1,13 @@
+# Source-only baseline of the demo: trained on *game*, tested on *street*. Scores and cost: README.md of the repository.
+_base_ = [
+    '../_base_/models/fpn_lite0.py',
+    '../_base_/datasets/toy_city.py',
+    '../_base_/schedules/adamw_250.py',
+    '../_base_/runtime.py',
+    '../_base_/tta.py',
+]
+student = _base_.model
+student.data_preprocessor.size = _base_.crop_size
+student.decode_head.num_classes = _base_.num_classes
+model = dict(_delete_=True, type='dts.Supervised', student=student)
+train_dataloader = dict(batch_size=4, sampler=dict(batch=dict(unlabeled=0)))

@@ -1,0 +1,85 @@
+"""Two gloo processes do what one process does."""
+
+import pytest
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from runs import make_images, on_ranks, run_config, small_segformer, train
+
+from dts.hooks.ema_teacher import unwrap
+from dts.registry import HOOKS
+
+pytestmark = pytest.mark.slow
+
+
+@HOOKS.register_module(force=True)
+class DumpHook(Hook):
+    """Write what a rank holds at the end of training."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def after_train(self, runner) -> None:
+        method = unwrap(runner)
+        state = {'student': method.student.state_dict(), 'teachers': method.teachers.state_dict()}
+        torch.save(state, f'{self.folder}/rank{get_rank()}.pth')
+
+
+def run(root, name, max_iters=20, batch=1, **overrides):
+    """Config with half of the global batch per rank, and both ranks' states written."""
+    loader = dict(batch_size=2 * batch, sampler=dict(batch=dict(labeled=batch, unlabeled=batch)))
+    (root / name).mkdir()
+    config = run_config(root, root / name, train_dataloader=loader, **overrides)
+    config.custom_hooks = [*config.custom_hooks, dict(type='dts.DumpHook', folder=str(root / name))]
+    config.train_cfg.update(max_iters=max_iters, val_interval=1000)
+    config.default_hooks.checkpoint.update(interval=10)
+    return config
+
+
+def states(folder):
+    return [torch.load(folder / f'rank{rank}.pth') for rank in (0, 1)]
+
+
+def flat(state):
+    teacher = state['teachers']['teachers']['teacher']['state_dict']
+    return {**{f's.{k}': v for k, v in state['student'].items()}, **teacher}
+
+
+def test_students_teachers_and_buffers_stay_equal_and_a_resume_is_exact(tmp_path):
+    make_images(tmp_path)
+    on_ranks(train, run(tmp_path, 'straight'))
+    first, second = (flat(state) for state in states(tmp_path / 'straight'))
+    assert any('running_mean' in name for name in first)
+    assert any((value != 0).any() for name, value in first.items() if 'running_mean' in name)
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+    half = run(tmp_path, 'half', max_iters=10)
+    half.param_scheduler = [dict(type='PolyLR', power=0.9, end=40, by_epoch=False)]
+    on_ranks(train, half)
+    resumed = run(tmp_path, 'resumed')
+    resumed.resume, resumed.load_from = True, str(tmp_path / 'half/iter_10.pth')
+    on_ranks(train, resumed)
+    for name, value in flat(states(tmp_path / 'resumed')[1]).items():
+        assert torch.equal(value, first[name]), name
+
+
+def test_weights_equal_those_of_one_process_with_the_global_batch(tmp_path):
+    make_images(tmp_path)
+    student = small_segformer(drop=0.0, norm='GN')
+    student.data_preprocessor.size = (32, 32)
+    student.data_preprocessor.pop('size_divisor')
+    quiet = dict(
+        model=dict(student=student, cutmix=0.0, threshold=0.0),  # nothing is drawn in the step
+        optim_wrapper=dict(optimizer=dict(_delete_=True, type='SGD', lr=0.05)),
+    )
+    on_ranks(train, run(tmp_path, 'two', max_iters=6, batch=1, **quiet))
+    alone = run(tmp_path, 'one', max_iters=6, batch=2, **quiet)
+    from runs import in_child
+
+    assert in_child(train, alone) == 0
+    expected = flat(torch.load(tmp_path / 'one/rank0.pth'))
+    start = torch.load(tmp_path / 'two/rank0.pth')
+    torch.testing.assert_close(flat(start), expected, rtol=1e-4, atol=1e-6)
