@@ -12,11 +12,11 @@ import dts.datasets.transforms.albumentations
 import dts.datasets.transforms.loading
 import dts.evaluation.loops
 import dts.evaluation.metric
+import dts.hooks.average_buffers
 import dts.hooks.check_labels
 import dts.hooks.checkpoint
 import dts.hooks.ema_teacher
 import dts.hooks.step_seed
-import dts.hooks.average_buffers
 import dts.loops
 import dts.losses.cross_entropy
 import dts.methods.mean_teacher

@@ -35,7 +35,14 @@ class _SkippingIterator:
         self._dataloader = dataloader
         self._num_skipped = num_skipped
         self._iterator: Iterator[Any] | None = None
-        dataloader.sampler.skip(num_skipped)
+        sampler: Any = dataloader.sampler
+        if hasattr(sampler, 'skip'):
+            sampler.skip(num_skipped)
+        elif num_skipped:
+            raise ValueError(
+                f'cannot resume: {type(sampler).__name__} has no skip(num_batches); use '
+                "sampler=dict(type='dts.RatioSampler', ...) in train_dataloader"
+            )
 
     def __iter__(self) -> _SkippingIterator:
         return self

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from mmseg.models.segmentors import EncoderDecoder
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
@@ -24,7 +25,7 @@ class HeadLogits(NamedTuple):
     logits: Tensor
 
 
-def decode_logits(segmentor: nn.Module, images: Tensor) -> Tensor:
+def decode_logits(segmentor: EncoderDecoder, images: Tensor) -> Tensor:
     """Return the scores of the head that predicts.
 
     Args:
@@ -41,7 +42,7 @@ def decode_logits(segmentor: nn.Module, images: Tensor) -> Tensor:
     return _to_input_size(last.logits, images, _heads(segmentor.decode_head)[-1])
 
 
-def all_logits(segmentor: nn.Module, images: Tensor) -> list[HeadLogits]:
+def all_logits(segmentor: EncoderDecoder, images: Tensor) -> list[HeadLogits]:
     """Return the scores of every head that is trained: stages of a cascade and auxiliary heads.
 
     Args:
@@ -69,7 +70,7 @@ def all_logits(segmentor: nn.Module, images: Tensor) -> list[HeadLogits]:
     ]
 
 
-def _decode_stages(segmentor: nn.Module, features: Sequence[Tensor]) -> Iterator[HeadLogits]:
+def _decode_stages(segmentor: EncoderDecoder, features: Sequence[Tensor]) -> Iterator[HeadLogits]:
     """Yield the raw scores of the decode head, stage by stage for a cascade."""
     heads = _heads(segmentor.decode_head)
     scores: tuple[Tensor, ...] = ()
@@ -80,7 +81,7 @@ def _decode_stages(segmentor: nn.Module, features: Sequence[Tensor]) -> Iterator
         yield HeadLogits('decode' if is_last else f'decode_{index}', _loss_weight(head), logits)
 
 
-def _heads(head: nn.Module) -> list[nn.Module]:
+def _heads(head: Any) -> list[Any]:
     """Return the head, or the heads of a list, as a list."""
     return list(head) if isinstance(head, nn.ModuleList) else [head]
 
@@ -110,6 +111,4 @@ def _checked(head: nn.Module, scores: object) -> Tensor:
 
 def _to_input_size(logits: Tensor, images: Tensor, head: nn.Module) -> Tensor:
     """Upsample as MMSeg's heads do before they score."""
-    return resize(
-        logits, size=images.shape[-2:], mode='bilinear', align_corners=head.align_corners
-    )
+    return resize(logits, size=images.shape[-2:], mode='bilinear', align_corners=head.align_corners)

@@ -7,15 +7,14 @@ import random
 import sys
 from pathlib import Path
 
-import dts  # noqa: F401 - shims must run before anything imports mmseg
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-sys.path.insert(0, str(Path(__file__).parent))
+import dts.all  # noqa: F401 - registers what configs name, after the shims of dts
 
-import dts.all  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +22,7 @@ def _same_start() -> None:
     """Let every test start with the same random numbers and in the scope of the configs."""
     init_default_scope('mmseg')
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     torch.manual_seed(0)
 
 

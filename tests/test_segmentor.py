@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from toys import toy_segmentor_config
 
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode_logits
+from toys import toy_segmentor_config
 
 
 def stock(config):
@@ -15,7 +15,9 @@ def stock(config):
 def test_decode_logits_equal_the_stock_inference():
     segmentor = stock(toy_segmentor_config())
     images = torch.rand(2, 3, 9, 11)
-    metas = [dict(ori_shape=(9, 11), img_shape=(9, 11), pad_shape=(9, 11), padding_size=[0] * 4)] * 2
+    metas = [
+        dict(ori_shape=(9, 11), img_shape=(9, 11), pad_shape=(9, 11), padding_size=[0] * 4)
+    ] * 2
     expected = segmentor.inference(images, metas)
     torch.testing.assert_close(decode_logits(segmentor, images), expected)
 

@@ -27,8 +27,10 @@ class ToyBackbone(BaseModule):
         return (self.dropout(self.norm(self.conv(images)).relu()),)
 
 
-def toy_segmentor_config(num_classes: int = 3, channels: int = 8, dropout: float = 0.0) -> ConfigDict:
-    """Config of a stock ``EncoderDecoder``: conv + BatchNorm, then a head of one 1x1 convolution."""
+def toy_segmentor_config(
+    num_classes: int = 3, channels: int = 8, dropout: float = 0.0
+) -> ConfigDict:
+    """Config of a stock ``EncoderDecoder``: conv + BatchNorm, then a 1x1 convolution as head."""
     config = dict(
         type='mmseg.EncoderDecoder',
         data_preprocessor=dict(

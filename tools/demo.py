@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-import dts  # noqa: F401 - before anything imports mmseg
-import dts.all  # noqa: F401
 import numpy as np
-from dts.datasets.toy_city import ToyCityDataset
 from numpy.typing import NDArray
+
+import dts  # noqa: F401 - before anything imports mmseg
+from dts.datasets.toy_city import ToyCityDataset
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_PICTURES = 5

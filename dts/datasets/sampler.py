@@ -19,12 +19,12 @@ class SampleIndex(NamedTuple):
 
     Attributes:
         stream: name of the stream.
-        index: position in the stream's data set.
+        item: position in the stream's data set.
         seed: seed of this sample's augmentation.
     """
 
     stream: str
-    index: int
+    item: int
     seed: int
 
 

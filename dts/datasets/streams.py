@@ -68,7 +68,7 @@ class StreamDataset(Dataset):
 
     def __getitem__(self, index: SampleIndex) -> dict[str, Any]:
         stream = self.streams[index.stream]
-        results = stream.get_data_info(index.index)
+        results = stream.get_data_info(index.item)
         results['num_classes'] = len(stream.metainfo['classes'])
         with seeded(index.seed):
             return stream.pipeline(results)

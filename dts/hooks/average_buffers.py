@@ -18,8 +18,8 @@ from dts.registry import HOOKS
 class AverageBuffersHook(Hook):
     """Average the float buffers (BatchNorm statistics) over ranks after every step.
 
-    DDP averages gradients only. With buffers of their own, ranks would get teachers of their own and
-    so other pseudo-labels, and a resumed run would differ, since rank 0 alone is saved. Runs
+    DDP averages gradients only. With buffers of their own, ranks would get teachers of their own
+    and so other pseudo-labels, and a resumed run would differ, since rank 0 alone is saved. Runs
     before the teacher moves. Costs one all-reduce of a few thousand numbers per step.
     """
 

@@ -41,4 +41,6 @@ class CheckLabelsHook(Hook):
             return
         for name, stream in dataset.streams.items():
             num_checked = check_labels(stream, self.num_samples, runner.seed)
-            runner.logger.info(f'stream {name!r}: {len(stream)} images, {num_checked} masks checked')
+            runner.logger.info(
+                f'stream {name!r}: {len(stream)} images, {num_checked} masks checked'
+            )

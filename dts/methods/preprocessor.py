@@ -34,7 +34,9 @@ class BranchDataPreprocessor(BaseDataPreprocessor):
         batch: dict[str, Any] = {'inputs': {}, 'data_samples': {}}
         for branch, images in data['inputs'].items():
             samples = data['data_samples'][branch]
-            processed = self.data_preprocessor({'inputs': images, 'data_samples': samples}, training)
+            processed = self.data_preprocessor(
+                {'inputs': images, 'data_samples': samples}, training
+            )
             batch['inputs'][branch] = processed['inputs']
             batch['data_samples'][branch] = processed['data_samples']
         return batch

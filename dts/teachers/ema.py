@@ -48,8 +48,11 @@ class EmaMotion:
             raise ValueError(f"buffers must be 'copy' or 'average', got {buffers!r}")
         self.teacher = teacher
         self.decay = decay
-        weights = _pairs(dict(teacher.segmentor.named_parameters()), dict(student.named_parameters()))
-        floats, integers = [], []
+        weights = _pairs(
+            dict(teacher.segmentor.named_parameters()), dict(student.named_parameters())
+        )
+        floats: list[tuple[Tensor, Tensor]] = []
+        integers: list[tuple[Tensor, Tensor]] = []
         for pair in _pairs(dict(teacher.segmentor.named_buffers()), dict(student.named_buffers())):
             (floats if pair[0].is_floating_point() else integers).append(pair)
         averaged = weights + floats if buffers == 'average' else weights

@@ -14,8 +14,8 @@ from dts.segmentor import decode_logits
 class Teacher(nn.Module):
     """Deep copy of a student that stays in eval mode and out of autograd.
 
-    A teacher is not a submodule of anything: DDP, the optimizer, ``state_dict`` and ``train`` of the
-    student never see it.
+    A teacher is not a submodule of anything: DDP, the optimizer, ``state_dict`` and ``train`` of
+    the student never see it.
 
     Args:
         student: the live segmentor, after initialisation, loading and the move to its device.

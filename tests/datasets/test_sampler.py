@@ -23,7 +23,7 @@ def take(num_batches: int, batch: dict, skip: int = 0, seed: int = 0) -> list[li
 def test_every_index_comes_once_before_any_comes_again():
     batches = take(60, {'labeled': 2, 'unlabeled': 3})
     for stream, length in (('labeled', 5), ('unlabeled', 12)):
-        indices = [s.index for batch in batches for s in batch if s.stream == stream]
+        indices = [s.item for batch in batches for s in batch if s.stream == stream]
         for start in range(0, len(indices) - length + 1, length):
             assert sorted(indices[start : start + length]) == list(range(length))
 
@@ -35,7 +35,7 @@ def test_batches_hold_the_ratio_in_order():
 
 def test_pairing_changes_between_passes():
     batches = take(60, {'labeled': 1, 'unlabeled': 1})
-    partners = Counter((b[0].index, b[1].index) for b in batches)
+    partners = Counter((b[0].item, b[1].item) for b in batches)
     assert len(partners) > 30  # 60 possible pairs; a fixed pairing would give 12 at most
 
 
@@ -55,14 +55,18 @@ def test_ranks_share_the_samples_of_one_process(monkeypatch):
 
 
 def test_an_unused_stream_does_not_move_the_other():
-    both = [[s for s in b if s.stream == 'labeled'] for b in take(9, {'labeled': 2, 'unlabeled': 3})]
+    both = [
+        [s for s in b if s.stream == 'labeled'] for b in take(9, {'labeled': 2, 'unlabeled': 3})
+    ]
     assert both == take(9, {'labeled': 2, 'unlabeled': 0})
 
 
 def test_augmentation_seeds_differ_between_passes_and_runs():
     seeds = [s.seed for b in take(50, {'labeled': 2, 'unlabeled': 2}) for s in b]
     assert len(set(seeds)) == len(seeds)
-    assert take(3, {'labeled': 2, 'unlabeled': 2}) != take(3, {'labeled': 2, 'unlabeled': 2}, seed=1)
+    assert take(3, {'labeled': 2, 'unlabeled': 2}) != take(
+        3, {'labeled': 2, 'unlabeled': 2}, seed=1
+    )
 
 
 def test_mix_seed_separates_its_parts():

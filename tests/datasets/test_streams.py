@@ -126,7 +126,11 @@ def test_weak_and_strong_view_share_their_geometry(dataset, root):
 
 
 def test_collate_keeps_order_and_branches_apart(dataset):
-    indices = [SampleIndex('labeled', 0, 1), SampleIndex('unlabeled', 1, 2), SampleIndex('labeled', 2, 3)]
+    indices = [
+        SampleIndex('labeled', 0, 1),
+        SampleIndex('unlabeled', 1, 2),
+        SampleIndex('labeled', 2, 3),
+    ]
     samples = [dataset[index] for index in indices]
     batch = collate_branches(samples)
     assert {name: len(images) for name, images in batch['inputs'].items()} == {
@@ -152,7 +156,7 @@ def test_errors_name_the_stream(root):
     (root / 'none').mkdir()
     empty['data_prefix'] = dict(img_path='none', seg_map_path='masks')
     empty.pop('indices')
-    with pytest.raises(ValueError, match="'unlabeled'.*holds no image"):
+    with pytest.raises(ValueError, match=r"'unlabeled'.*holds no image"):
         StreamDataset(dict(labeled=stream_config(root, LABELED), unlabeled=empty))
     other = stream_config(root, UNLABELED)
     other['metainfo'] = dict(classes=('a', 'b', 'c'), palette=[[0, 0, 0]] * 3)

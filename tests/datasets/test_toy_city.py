@@ -84,6 +84,20 @@ def test_of_two_processes_at_once_one_wins(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in tmp_path.iterdir()] == ['city']
 
 
+def test_the_folder_appears_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, written = tmp_path / 'city', []
+    write_images = toy_city_files.write_images
+
+    def write_images_watched(folder: Path, settings: ToyCitySettings) -> None:
+        write_images(folder, settings)
+        written.append(folder.stat().st_ino)
+        assert not root.exists()
+
+    monkeypatch.setattr(toy_city_files, 'write_images', write_images_watched)
+    toy_city(root, 'game', 'train')
+    assert written == [root.stat().st_ino]  # renamed, not copied
+
+
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     root = tmp_path / 'city'
     toy_city(root, 'game', 'train')

@@ -152,6 +152,7 @@ def test_cars_and_persons_do_not_float(look: str) -> None:
             is_whole = len(rows) and columns.min() > 0 and columns.max() + 1 < SIZE[1]
             if is_whole and rows.max() + 1 < SIZE[0]:
                 checked[thing.kind] += 1
+                assert abs(rows.max() - foot_row(scene.camera, thing)) < 1.6
                 below = labels[rows.max() + 1, columns[rows == rows.max()]]
                 assert np.isin(below, (ROAD, PAVEMENT)).all()
     assert min(checked.values()) > 10
@@ -167,6 +168,13 @@ def test_near_things_hide_far_ones() -> None:
         assert (canvas.labels[..., 0] == PERSON).sum() == 0
     alone = draw_scene(replace(scene, things=[far]), LOOKS['game'], *SIZE, RNG())
     assert (alone.labels[..., 0] == PERSON).sum() > 10
+
+
+def foot_row(camera: Camera, thing: Thing) -> float:
+    """Return the row where the nearest foot or tire meets the ground."""
+    along, across = (2.0, 0.83) if thing.kind == 'car' else (0.0, 0.0)
+    reach = along * abs(np.cos(thing.yaw)) + across * abs(np.sin(thing.yaw))
+    return camera.horizon + camera.focal * camera.height / (thing.z - thing.size * reach)
 
 
 def digest(look: str, index: int, *, seed: int = 0, split: int = 0) -> str:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.runner import Runner
+
 from runs import make_images, run_config
 
 

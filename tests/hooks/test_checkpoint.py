@@ -13,10 +13,10 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 from mmseg.apis import init_model
 from torch import Tensor, nn
-from toy_run import NUM_CLASSES, toy_runner
 
 from dts.checkpoints.find import check_resumable, find_newest_checkpoint
 from dts.hooks.checkpoint import CheckpointHook
+from toy_run import NUM_CLASSES, toy_runner
 from toys import toy_segmentor_config
 
 CHECKPOINT = 'default_hooks__checkpoint'

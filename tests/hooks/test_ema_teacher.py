@@ -3,9 +3,9 @@
 import pytest
 import torch
 from mmengine.hooks import Hook
-from toy_run import toy_runner
 
 from dts.hooks.ema_teacher import EmaTeacherHook, unwrap
+from toy_run import toy_runner
 
 
 class Recorder(Hook):

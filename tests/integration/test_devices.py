@@ -7,11 +7,11 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from torch._subclasses.fake_tensor import FakeTensorMode
-from toys import toy_batch, toy_segmentor_config
 
 from dts.registry import MODELS
 from dts.teachers.bank import TeacherBank
 from dts.teachers.ema import EmaMotion
+from toys import toy_batch, toy_segmentor_config
 
 MODEL_FILES = Path(__file__).parents[2] / 'configs/_base_/models'
 
@@ -70,5 +70,5 @@ def test_a_host_sync_would_be_caught(monkeypatch):
         return torch.tensor(float(args[0].weights.sum().item()))
 
     monkeypatch.setattr(mean_teacher, 'accepted_ratio', syncing)
-    with pytest.raises(Exception, match='_local_scalar_dense|item'):
+    with pytest.raises(Exception, match='_local_scalar_dense'):
         step('dts.MeanTeacher', 'toy')

@@ -4,10 +4,10 @@ import pytest
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from runs import make_images, on_ranks, run_config, small_segformer, train
 
 from dts.hooks.ema_teacher import unwrap
 from dts.registry import HOOKS
+from runs import make_images, on_ranks, run_config, small_segformer, train
 
 pytestmark = pytest.mark.slow
 

@@ -4,9 +4,9 @@ import signal
 
 import pytest
 import torch
-from runs import in_child, make_images, run_config, train
 
 from dts.checkpoints.find import find_newest_checkpoint
+from runs import in_child, make_images, run_config, train
 
 
 def everything(path):

@@ -1,13 +1,13 @@
 """The contract of a method: keys, delegation, and the supervised baseline."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from toys import toy_batch, toy_sample, toy_segmentor_config
 
-import numpy as np
 from dts.methods.base import valid_pixels
 from dts.registry import MODELS
+from toys import toy_batch, toy_sample, toy_segmentor_config
 
 
 @pytest.fixture
@@ -69,6 +69,9 @@ def test_terms_are_summed_and_statistics_are_not(method):
 
 
 def test_valid_pixels_are_the_image_without_its_padding():
-    samples = [toy_sample(size, None, np.random.default_rng(0))['data_samples'] for size in [(2, 3), (1, 4)]]
+    samples = [
+        toy_sample(size, None, np.random.default_rng(0))['data_samples']
+        for size in [(2, 3), (1, 4)]
+    ]
     mask = valid_pixels(torch.zeros(2, 3, 2, 4), samples)
     assert mask.int().tolist() == [[[1, 1, 1, 0], [1, 1, 1, 0]], [[1, 1, 1, 1], [0, 0, 0, 0]]]

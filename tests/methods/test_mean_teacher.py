@@ -4,11 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.optim import OptimWrapper
-from toys import toy_batch, toy_segmentor_config
 
 from dts.mixing.cutmix import cutmix_masks
 from dts.registry import MODELS
 from dts.teachers.bank import TeacherBank
+from toys import toy_batch, toy_segmentor_config
 
 
 def build(**kwargs):
@@ -113,7 +113,9 @@ def test_padding_of_unlabeled_images_teaches_nothing():
     samples = data['data_samples']['unlabeled_weak']
     assert [s.img_shape[0] for s in samples] == [10, 16]
     valid = (10 + 16) * 16
-    probs = scores(method.teachers['teacher'].segmentor, data['inputs']['unlabeled_weak']).softmax(1)
+    probs = scores(method.teachers['teacher'].segmentor, data['inputs']['unlabeled_weak']).softmax(
+        1
+    )
     accepted = (probs.max(1).values[0, :10] >= 0.4).sum() + (probs.max(1).values[1] >= 0.4).sum()
     ratio = method(**data, mode='loss')['stat_accepted_ratio']
     torch.testing.assert_close(ratio, accepted / valid)

@@ -31,7 +31,7 @@ def test_boxes_are_rectangles_with_the_area_and_aspect_asked_for():
     for mask in masks:
         rows, columns = mask.any(1), mask.any(0)
         assert torch.equal(mask, rows[:, None] & columns[None, :])
-        assert 0 < mask.sum()
+        assert mask.sum() > 0
         height, width = int(rows.sum()), int(columns.sum())
         assert 0.3 * 0.8 < height / width < 1 / 0.3 * 1.25  # half-pixel rounding of 12-pixel sides
     share = masks.float().mean()

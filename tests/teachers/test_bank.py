@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
-from toys import toy_segmentor_config
 
 from dts.registry import MODELS
 from dts.teachers.bank import TeacherBank
 from dts.teachers.teacher import Teacher
+from toys import toy_segmentor_config
 
 
 @pytest.fixture

@@ -57,9 +57,7 @@ def test_constant_student_is_approached_geometrically():
     for _ in range(7):
         motion.update()
     expected = student[0].weight + 0.9**7 * (start - student[0].weight)
-    torch.testing.assert_close(
-        teacher.segmentor[0].weight, expected.detach(), rtol=0, atol=1e-12
-    )
+    torch.testing.assert_close(teacher.segmentor[0].weight, expected.detach(), rtol=0, atol=1e-12)
 
 
 def test_decay_1_past_any_ramp_and_decay_0_are_the_extremes():

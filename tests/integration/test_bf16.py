@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from runs import in_child, make_images, run_config, train
 
 

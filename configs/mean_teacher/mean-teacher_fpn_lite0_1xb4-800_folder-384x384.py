@@ -1,0 +1,17 @@
+# Mean Teacher on your own images, with weights from a pip package (no download). Not measured: depends on your data.
+_base_ = [
+    '../_base_/models/fpn_lite0.py',
+    '../_base_/datasets/folder.py',
+    '../_base_/schedules/adamw_800.py',
+    '../_base_/runtime.py',
+    '../_base_/tta.py',
+]
+student = _base_.model
+student.data_preprocessor.size = _base_.crop_size
+student.decode_head.num_classes = _base_.num_classes
+model = dict(_delete_=True, type='dts.MeanTeacher', student=student, threshold=0.95)
+custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.99)]
+train_cfg = dict(val_interval=200)
+val_cfg = dict(models=['student', 'teacher'])
+test_cfg = dict(models=['student', 'teacher'])
+default_hooks = dict(checkpoint=dict(interval=200, save_best='teacher/mIoU'))

@@ -1,0 +1,58 @@
+"""Every config of a run builds all its parts and does one finite step on small inputs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import HOOKS
+from toys import toy_batch
+
+from dts.registry import DATA_SAMPLERS, MODELS
+from dts.teachers.bank import TeacherBank
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+FILES = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
+SIZE = (64, 64)
+
+
+class Streams:
+    """Stands for the streams of the data set, which is not here."""
+
+    def __init__(self, names):
+        self.streams = {name: range(9) for name in names}
+
+
+@pytest.mark.parametrize('file', FILES, ids=lambda file: file.stem)
+def test_config_builds_and_takes_one_step(file):
+    config = Config.fromfile(file, format_python_code=False)
+    student = config.model.student
+    student.backbone.init_cfg = None  # weights may have to be downloaded
+    student.data_preprocessor.size = SIZE
+    num_classes = config.num_classes
+    assert student.decode_head.num_classes == num_classes
+    method = MODELS.build(config.model).train()
+    method.attach_teachers(TeacherBank.from_student(method.student, ['teacher']))
+    wrapper = build_optim_wrapper(method, config.optim_wrapper)
+    before = method.student.decode_head.conv_seg.weight.clone()
+    logged = method.train_step(toy_batch(size=SIZE, num_classes=num_classes), wrapper)
+    assert all(torch.isfinite(value) for value in logged.values())
+    assert not torch.equal(before, method.student.decode_head.conv_seg.weight)
+
+
+@pytest.mark.parametrize('file', FILES, ids=lambda file: file.stem)
+def test_loader_schedule_and_hooks_fit_together(file):
+    config = Config.fromfile(file, format_python_code=False)
+    loader = config.train_dataloader
+    sampler = DATA_SAMPLERS.build(
+        dict(loader.sampler, dataset=Streams(loader.dataset.streams), seed=0)
+    )
+    assert sum(sampler.batch.values()) == loader.batch_size
+    assert max(scheduler.end for scheduler in config.param_scheduler) == config.train_cfg.max_iters
+    hooks = [*config.default_hooks.values(), *config.get('custom_hooks', [])]
+    assert all(HOOKS.get(hook.type) for hook in hooks)
+    teachers = [hook for hook in config.get('custom_hooks', []) if 'Teacher' in hook.type]
+    models = {*config.val_cfg.models, *config.test_cfg.models}
+    assert ('teacher' in models) == bool(teachers)
+    assert file.read_text().startswith('# '), 'the first line tells paper, score and cost'
