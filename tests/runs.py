@@ -18,6 +18,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
+from mmseg.visualization import SegLocalVisualizer
 
 from dts.launch import start_cpu_processes
 from dts.registry import HOOKS
@@ -202,7 +203,7 @@ def train(config: Config) -> None:
 def _quiet(function: Callable[..., Any], args: tuple) -> None:
     """Run with one thread; show the traceback of a failure, since the parent cannot."""
     torch.set_num_threads(1)
-    for manager in (MMLogger, MessageHub, Visualizer):  # left by runs of the parent
+    for manager in (MMLogger, MessageHub, Visualizer, SegLocalVisualizer):  # left by the parent
         manager._instance_dict.clear()
     try:
         function(*args)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import HOOKS
+from mmseg.registry import HOOKS
 from toys import toy_batch
 
 from dts.registry import DATA_SAMPLERS, MODELS
