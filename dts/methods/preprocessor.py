@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from mmengine.model import BaseDataPreprocessor
@@ -9,7 +10,7 @@ from torch import nn
 
 
 class BranchDataPreprocessor(BaseDataPreprocessor):
-    """Hand every branch to the data preprocessor of the student.
+    """Hand all branches together to the data preprocessor of the student.
 
     Args:
         data_preprocessor: the student's own, for example ``SegDataPreProcessor``.
@@ -27,16 +28,22 @@ class BranchDataPreprocessor(BaseDataPreprocessor):
             training: whether images are padded to a common size.
 
         Returns:
-            The batch on the device, with float images (B, 3, H, W) per branch.
+            The batch on the device, with float images (B, 3, H, W) per branch, all of one size.
         """
         if not isinstance(data['inputs'], dict):
             return self.data_preprocessor(data, training)
-        batch: dict[str, Any] = {'inputs': {}, 'data_samples': {}}
-        for branch, images in data['inputs'].items():
-            samples = data['data_samples'][branch]
-            processed = self.data_preprocessor(
-                {'inputs': images, 'data_samples': samples}, training
-            )
-            batch['inputs'][branch] = processed['inputs']
-            batch['data_samples'][branch] = processed['data_samples']
-        return batch
+        # All branches in one call, so that they are padded to one size and normalised at once.
+        merged = {
+            key: [value for values in branches.values() for value in values]
+            for key, branches in data.items()
+        }
+        processed = self.data_preprocessor(merged, training)
+        counts = [len(images) for images in data['inputs'].values()]
+        samples = iter(processed['data_samples'])
+        return {
+            'inputs': dict(zip(data['inputs'], processed['inputs'].split(counts), strict=True)),
+            'data_samples': {
+                branch: list(islice(samples, count))
+                for branch, count in zip(data['inputs'], counts, strict=True)
+            },
+        }
