@@ -9,7 +9,14 @@ _base_ = [
 student = _base_.model
 student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
-model = dict(_delete_=True, type='dts.MeanTeacher', student=student, threshold=0.8)
+model = dict(
+    _delete_=True,
+    type='dts.MeanTeacher',
+    student=student,
+    criterion=dict(type='dts.CrossEntropy', class_weight=_base_.class_weight),
+    threshold=0.95,
+    ramp_steps=100,
+)
 custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.98)]
 val_cfg = dict(models=['student', 'teacher'])
 test_cfg = dict(models=['student', 'teacher'])

@@ -9,5 +9,10 @@ _base_ = [
 student = _base_.model
 student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
-model = dict(_delete_=True, type='dts.Supervised', student=student)
+model = dict(
+    _delete_=True,
+    type='dts.Supervised',
+    student=student,
+    criterion=dict(type='dts.CrossEntropy', class_weight=_base_.class_weight),
+)
 train_dataloader = dict(batch_size=4, sampler=dict(batch=dict(unlabeled=0)))

@@ -20,7 +20,7 @@ from dts.datasets.split_ids import fingerprint, list_folder, normalize_id
         ('JPEGImages/2007_000032.jpg', '2007_000032'),
         ('/JPEGImages/2007_000032.jpg', '2007_000032'),
         ('./JPEGImages\\2007_000032.jpg', '2007_000032'),
-        ('/home/me/VOC2012/JPEGImages/2007_000032.jpg', '2007_000032'),
+        ('/data/me/VOC2012/JPEGImages/2007_000032.jpg', '2007_000032'),
         ('/SegmentationClassAug/2007_000032.png', '2007_000032'),
         ('leftImg8bit/train/aachen/aachen_000033_000019_x.png', 'aachen/aachen_000033_000019_x'),
         ('/images/city_gt_fine/train/jena_000078_000019.png', 'jena_000078_000019'),

@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from toys import toy_sample, toy_segmentor_config
 
 from dts.methods.preprocessor import BranchDataPreprocessor
 from dts.registry import MODELS
+from toys import toy_sample, toy_segmentor_config
 
 
 def preprocessor():

@@ -1,0 +1,110 @@
+"""Rules of the repository that a machine can keep."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAX_LINES = 300
+MAX_BYTES = 1_000_000
+
+
+def tracked() -> list[Path]:
+    """Files that git tracks, or all files of the source folders in a copy without git."""
+    listed = subprocess.run(
+        ['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode == 0 and listed.stdout:
+        return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    folders = ('dts', 'tools', 'tests', 'configs', 'data')
+    return [p for name in folders for p in (ROOT / name).rglob('*') if p.is_file()]
+
+
+SOURCES = sorted((ROOT / 'dts').rglob('*.py'))
+# Spelled in parts, so that this file does not hold what it forbids.
+MACHINE_PATH = re.compile('/(' + '|'.join(['ro' + 'ot', 'ho' + 'me', 'wo' + 'rk']) + ')/')
+
+
+def test_no_path_of_a_machine_in_any_text():
+    texts = [p for p in tracked() if p.suffix in {'.py', '.md', '.sh', '.yml', '.toml', '.txt'}]
+    wrong = [
+        f'{path.relative_to(ROOT)}:{number}'
+        for path in texts
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if MACHINE_PATH.search(line)
+    ]
+    assert not wrong
+
+
+def test_no_build_products_images_or_large_files_are_tracked():
+    forbidden = {'.pyc', '.so', '.pth', '.pt', '.npy', '.egg-info'}
+    assert not [p for p in tracked() if p.suffix in forbidden]
+    assert not [p for p in tracked() if p.stat().st_size > MAX_BYTES]
+    assert not [p for p in tracked() if 'work_dirs' in p.relative_to(ROOT).parts]
+
+
+@pytest.mark.parametrize('path', SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_source_keeps_the_house_rules(path):
+    text = path.read_text()
+    assert text.isascii()
+    assert len(text.splitlines()) <= MAX_LINES
+    assert '.cuda(' not in text
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if getattr(call.func, 'id', '') == 'print']
+    assert path.stem not in {'utils', 'misc', 'common', 'helpers'}
+
+
+def documented(text: str) -> list[tuple[str, list[str], str]]:
+    """Name, parameters and docstring of every public function, method and class."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef) and not node.name.startswith('_'):
+            found.append((node.name, init_parameters(node), ast.get_docstring(node) or ''))
+            for item in node.body:
+                if isinstance(item, ast.FunctionDef) and not item.name.startswith('_'):
+                    decorators = {getattr(d, 'id', '') for d in item.decorator_list}
+                    if 'property' not in decorators:
+                        name = f'{node.name}.{item.name}'
+                        found.append((name, parameters(item), ast.get_docstring(item) or ''))
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    return found + [
+        (node.name, parameters(node), ast.get_docstring(node) or '')
+        for node in functions
+        if not node.name.startswith('_')
+    ]
+
+
+def init_parameters(node: ast.ClassDef) -> list[str]:
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name == '__init__':
+            return parameters(item)
+    return []
+
+
+def parameters(node: ast.FunctionDef) -> list[str]:
+    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return [a.arg for a in arguments if a.arg not in {'self', 'cls'} and a.arg[0] != '_']
+
+
+@pytest.mark.parametrize('path', SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_docstrings_name_every_parameter(path):
+    missing = [
+        f'{name}: {parameter}'
+        for name, names, docstring in documented(path.read_text())
+        for parameter in names
+        if not re.search(rf'^\s+\*{{0,2}}{parameter}:', docstring, flags=re.MULTILINE)
+    ]
+    assert not missing
+
+
+def test_importing_the_package_needs_neither_torchvision_nor_timm():
+    code = (
+        'import sys, dts.all; '
+        'sys.exit(any(name in sys.modules for name in ("torchvision", "timm")))'
+    )
+    command = [sys.executable, '-W', 'ignore', '-c', code]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
