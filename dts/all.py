@@ -21,4 +21,5 @@ import dts.loops
 import dts.losses.cross_entropy
 import dts.methods.mean_teacher
 import dts.methods.supervised
-import dts.models.efficientnet_lite  # noqa: F401
+import dts.models.efficientnet_lite
+import dts.optim  # noqa: F401

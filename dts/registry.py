@@ -7,6 +7,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
@@ -19,6 +20,9 @@ HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='dts')
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='dts')
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='dts')
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='dts')
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'optimizer wrapper constructor', parent=MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, scope='dts'
+)
 OPTIM_WRAPPERS = Registry('optim wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope='dts')
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='dts')
 WEIGHT_INITIALIZERS = Registry(

@@ -13,6 +13,7 @@ custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.99)]
 # AdamW as MMSeg trains SegFormer, with the head at ten times the rate of the backbone.
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='dts.MergingOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
     paramwise_cfg=dict(norm_decay_mult=0.0, custom_keys=dict(decode_head=dict(lr_mult=10.0))),
 )

@@ -1,6 +1,7 @@
 # 800 steps of AdamW at CPU scale: a pretrained backbone at a quarter of the head's rate.
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='dts.MergingOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
