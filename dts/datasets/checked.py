@@ -89,7 +89,11 @@ class CheckedSegDataset(BaseSegDataset):
                 yield number, line.strip()
 
     def list_files(self, folder: str) -> Iterable[str]:
-        """List the files below a folder as relative paths, hidden ones left out."""
+        """List the files below a folder as relative paths, hidden ones left out.
+
+        Args:
+            folder: path of the folder, searched with its subfolders.
+        """
         if self.backend_args is None and not osp.isdir(folder):
             raise FileNotFoundError(
                 f'Folder {folder} of {type(self).__name__} does not exist. Check `data_root` and '
@@ -102,7 +106,11 @@ class CheckedSegDataset(BaseSegDataset):
         return files
 
     def make_info(self, stem: str) -> dict[str, Any]:
-        """Build the sample description of one stem, in the format of ``BaseSegDataset``."""
+        """Build the sample description of one stem, in the format of ``BaseSegDataset``.
+
+        Args:
+            stem: path relative to the image folder, without suffix.
+        """
         info: dict[str, Any] = {'img_path': osp.join(self.image_dir, stem + self.img_suffix)}
         if self.mask_dir is not None:
             info['seg_map_path'] = osp.join(self.mask_dir, stem + self.seg_map_suffix)
@@ -131,7 +139,11 @@ class CheckedSegDataset(BaseSegDataset):
             )
 
     def missing_hint(self, key: str) -> str:
-        """Say how to repair missing files of ``key``."""
+        """Say how to repair missing files of ``key``.
+
+        Args:
+            key: ``img_path`` or ``seg_map_path``.
+        """
         if key == 'img_path':
             return (
                 f'A list holds one stem a line, without the suffix {self.img_suffix!r}; images are '

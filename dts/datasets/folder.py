@@ -87,7 +87,11 @@ class FolderDataset(CheckedSegDataset):
             yield stem_of.get(line, line), f'{self.ann_file}, line {number}'
 
     def make_info(self, stem: str) -> dict[str, Any]:
-        """Build the sample description of one stem from the files that were found."""
+        """Build the sample description of one stem from the files that were found.
+
+        Args:
+            stem: path relative to the image folder, without suffix.
+        """
         info = super().make_info(stem)
         info['img_path'] = osp.join(self.image_dir, self._images.get(stem, stem))
         if self.mask_dir is not None:
@@ -95,7 +99,11 @@ class FolderDataset(CheckedSegDataset):
         return info
 
     def missing_hint(self, key: str) -> str:
-        """Say how to repair missing files of ``key``."""
+        """Say how to repair missing files of ``key``.
+
+        Args:
+            key: ``img_path`` or ``seg_map_path``.
+        """
         if key == 'img_path':
             return (
                 'A list holds one stem or file name a line, relative to `data_prefix.img_path`; '

@@ -17,6 +17,9 @@ class NucleiDataset(CheckedSegDataset):
     arguments of ``CheckedSegDataset``.
 
     Source: Caicedo et al., Nature Methods 2019.
+
+    Args:
+        img_suffix: suffix of the image files.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {

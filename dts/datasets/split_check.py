@@ -33,7 +33,12 @@ def check_lines(split: SplitList) -> list[str]:
 
 
 def check_disjoint(labeled: Iterable[str], unlabeled: Iterable[str]) -> list[str]:
-    """Return a message if an id is in both lists."""
+    """Return a message if an id is in both lists.
+
+    Args:
+        labeled: ids of the labelled images.
+        unlabeled: ids of the unlabelled images.
+    """
     both = sorted(set(labeled) & set(unlabeled))
     return [f'ids both labeled and unlabeled: {shorten(both)}'] if both else []
 
@@ -70,7 +75,12 @@ def check_files(ids: Iterable[str], found: Collection[str], folder: Path) -> lis
 
 
 def check_size(ids: Sequence[str], expected: int) -> list[str]:
-    """Return a message if a list has not the expected length."""
+    """Return a message if a list has not the expected length.
+
+    Args:
+        ids: ids of the labelled images.
+        expected: how many there should be.
+    """
     return [] if len(ids) == expected else [f'{len(ids)} labeled ids, expected {expected}']
 
 
@@ -129,7 +139,11 @@ def check_name(ids: Iterable[str], expected: str, known: Mapping[str, str]) -> l
 
 
 def shorten(items: Iterable[str]) -> str:
-    """Return the first items and the number of the others."""
+    """Return the first items and the number of the others.
+
+    Args:
+        items: texts to list.
+    """
     texts = list(items)
     rest = f' and {len(texts) - _NUM_SHOWN} more' if len(texts) > _NUM_SHOWN else ''
     return ', '.join(texts[:_NUM_SHOWN]) + rest

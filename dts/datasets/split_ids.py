@@ -100,6 +100,9 @@ def list_folder(folder: Path, suffix: str | None = None) -> dict[str, Path]:
 def fingerprint(ids: Iterable[str]) -> str:
     """Return the SHA-256 of the sorted ids, one a line: that of ``LC_ALL=C sort LIST``.
 
+    Args:
+        ids: normalised ids, in any order.
+
     Example:
         >>> fingerprint(['b', 'a']) == fingerprint(['a', 'b'])
         True

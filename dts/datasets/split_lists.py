@@ -102,7 +102,12 @@ def read_list(
 
 
 def write_list(path: Path, ids: Iterable[str]) -> None:
-    """Write one id a line, each ended by a newline, as ``ann_file`` of an mmseg data set."""
+    """Write one id a line, each ended by a newline, as ``ann_file`` of an mmseg data set.
+
+    Args:
+        path: file to write; folders above it are made.
+        ids: ids in the order in which they are written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(''.join(f'{item}\n' for item in ids).encode())
 

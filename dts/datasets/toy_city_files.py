@@ -98,6 +98,10 @@ def make_toy_city(root: Path, settings: ToyCitySettings) -> None:
 def check_settings(root: Path, settings: ToyCitySettings) -> None:
     """Compare what a folder holds with what is asked for.
 
+    Args:
+        root: folder of a toy city.
+        settings: what the config asks for.
+
     Raises:
         ValueError: if they differ, or the folder is no toy city.
     """
@@ -118,7 +122,12 @@ def check_settings(root: Path, settings: ToyCitySettings) -> None:
 
 
 def write_images(folder: Path, settings: ToyCitySettings) -> None:
-    """Render all images into an empty folder and say how long it takes."""
+    """Render all images into an empty folder and say how long it takes.
+
+    Args:
+        folder: empty folder to fill.
+        settings: sizes, counts and seed.
+    """
     counts = {'train': settings.num_train, 'val': settings.num_val}
     jobs = [
         (look, split, index) for look in LOOKS for split in SPLITS for index in range(counts[split])
@@ -142,7 +151,15 @@ def write_images(folder: Path, settings: ToyCitySettings) -> None:
 def write_sample(
     folder: Path, look: str, split: str, index: int, settings: ToyCitySettings
 ) -> None:
-    """Render one image with its labels and write both."""
+    """Render one image with its labels and write both.
+
+    Args:
+        folder: folder of one look and split.
+        look: ``game`` or ``street``.
+        split: ``train`` or ``val``.
+        index: number of the image, >= 0.
+        settings: size and seed.
+    """
     key = (settings.seed, SPLITS.index(split), index)
     image, labels = render(look, key, settings.height, settings.width)
     parameters = (cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION)
@@ -153,7 +170,11 @@ def write_sample(
 
 
 def remove_stale_folders(parent: Path) -> None:
-    """Remove what killed processes left beside the data set."""
+    """Remove what killed processes left beside the data set.
+
+    Args:
+        parent: folder in which the data set lies.
+    """
     for leftover in parent.glob(f'{TEMPORARY_PREFIX}*'):
         newest = max(path.stat().st_mtime for path in (leftover, *leftover.rglob('*')))
         if time.time() - newest > STALE_SECONDS:

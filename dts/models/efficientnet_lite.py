@@ -42,14 +42,24 @@ NORM_DEFAULTS = {'momentum': 0.01, 'eps': 1e-3}
 
 
 def scale_channels(channels: int, width: float) -> int:
-    """Return ``channels * width`` rounded to a multiple of 8, never below 90 % of the product."""
+    """Return ``channels * width`` rounded to a multiple of 8, never below 90 % of the product.
+
+    Args:
+        channels: channels of lite0.
+        width: factor > 0.
+    """
     scaled = channels * width
     rounded = max(8, int(scaled + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * scaled else rounded
 
 
 def scale_depth(num_blocks: int, depth: float) -> int:
-    """Return ``num_blocks * depth`` rounded up."""
+    """Return ``num_blocks * depth`` rounded up.
+
+    Args:
+        num_blocks: blocks of lite0.
+        depth: factor > 0.
+    """
     return math.ceil(num_blocks * depth)
 
 
@@ -139,7 +149,11 @@ class EfficientNetLite(BaseModule):
         return levels
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map images (B, 3, H, W) to one feature map (B, C, ceil(H / s), ceil(W / s)) per level."""
+        """Map images (B, 3, H, W) to one feature map (B, C, ceil(H / s), ceil(W / s)) per level.
+
+        Args:
+            x: images (B, 3, H, W), normalised.
+        """
         x = self.stem(x)
         features = []
         for index, level in enumerate(self.levels):
@@ -149,7 +163,11 @@ class EfficientNetLite(BaseModule):
         return tuple(features)
 
     def train(self, mode: bool = True) -> EfficientNetLite:
-        """Switch mode; frozen parts and, with ``norm_eval``, all normalization stay in eval."""
+        """Switch mode; frozen parts and, with ``norm_eval``, all normalization stay in eval.
+
+        Args:
+            mode: True for training.
+        """
         super().train(mode)
         self._freeze()
         if mode and self.norm_eval:

@@ -78,6 +78,9 @@ class EfficientNetLiteWeights:
 def find_weights(arch: str) -> Path:
     """Return the weights file in the installed package of ``arch``, without importing the package.
 
+    Args:
+        arch: ``lite0``, ``lite1`` or ``lite2``.
+
     Raises:
         ValueError: if no package carries weights of ``arch``.
         FileNotFoundError: if the package or the file in it is missing.

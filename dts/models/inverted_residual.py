@@ -18,13 +18,26 @@ def same_padding(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
 
     The output has ceil(size / stride) pixels. An odd total puts the extra pixel after, so an even
     size at stride 2 is padded asymmetrically: (0, 1) for kernel 3, (1, 2) for kernel 5.
+
+    Args:
+        size: pixels of the axis, > 0.
+        kernel_size: side of the kernel.
+        stride: step of the kernel.
     """
     total = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
     return total // 2, total - total // 2
 
 
 class SameConv2d(nn.Conv2d):
-    """Bias-free convolution with TensorFlow 'same' padding computed from the input size."""
+    """Bias-free convolution with TensorFlow 'same' padding computed from the input size.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: side of the square kernel.
+        stride: step of the kernel in pixels.
+        groups: independent groups of channels.
+    """
 
     def __init__(
         self,
@@ -39,7 +52,11 @@ class SameConv2d(nn.Conv2d):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, C', ceil(H / stride), ceil(W / stride))."""
+        """Map (B, C, H, W) to (B, C', ceil(H / stride), ceil(W / stride)).
+
+        Args:
+            x: (B, C, H, W).
+        """
         top, bottom = same_padding(x.shape[-2], self.kernel_size[0], self.stride[0])
         left, right = same_padding(x.shape[-1], self.kernel_size[1], self.stride[1])
         padding = (top, left)
@@ -50,7 +67,13 @@ class SameConv2d(nn.Conv2d):
 
 
 class ConvNorm(nn.Module):
-    """Convolution, normalization and (unless ``act`` is False) ReLU6."""
+    """Convolution, normalization and (unless ``act`` is False) ReLU6.
+
+    Args:
+        conv: the convolution.
+        norm_cfg: config of the normalization layer.
+        act: whether ReLU6 follows.
+    """
 
     def __init__(self, conv: SameConv2d, norm_cfg: dict[str, Any], act: bool = True) -> None:
         super().__init__()
@@ -59,7 +82,11 @@ class ConvNorm(nn.Module):
         self.act = nn.ReLU6(inplace=True) if act else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, C', H', W')."""
+        """Map (B, C, H, W) to (B, C', H', W').
+
+        Args:
+            x: (B, C, H, W).
+        """
         out: Tensor = self.act(self.bn(self.conv(x)))
         return out
 
@@ -103,6 +130,10 @@ class InvertedResidual(nn.Module):
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate > 0 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, C', ceil(H / stride), ceil(W / stride))."""
+        """Map (B, C, H, W) to (B, C', ceil(H / stride), ceil(W / stride)).
+
+        Args:
+            x: (B, C, H, W).
+        """
         out: Tensor = self.project(self.depthwise(self.expand(x)))
         return x + self.drop_path(out) if self.has_shortcut else out

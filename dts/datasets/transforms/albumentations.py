@@ -47,7 +47,11 @@ class Albumentations(BaseTransform):
         self.compose = A.Compose([_build(config) for config in transforms])
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Replace ``img`` (H, W, 3) uint8 BGR by its transformed copy."""
+        """Replace ``img`` (H, W, 3) uint8 BGR by its transformed copy.
+
+        Args:
+            results: the sample, with ``img``.
+        """
         seed = int(np.random.randint(MAX_SEED, dtype=np.int64))  # noqa: NPY002
         self.compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
         image = cv2.cvtColor(results['img'], cv2.COLOR_BGR2RGB)

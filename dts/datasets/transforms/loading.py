@@ -42,7 +42,11 @@ class LoadImage(LoadImageFromFile):
         super().__init__(backend_args=backend_args)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Add ``img`` (H, W, 3) uint8 BGR, ``img_shape`` and ``ori_shape`` (H, W)."""
+        """Add ``img`` (H, W, 3) uint8 BGR, ``img_shape`` and ``ori_shape`` (H, W).
+
+        Args:
+            results: the sample, with ``img_path``.
+        """
         path = results['img_path']
         content = read_complete(path, self.backend_args, 'Image')
         is_jpeg = content.startswith(JPEG_START)
