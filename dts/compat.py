@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dts.stack import check_stack, has_compiled_ops, installed_versions
+from dts.stack import check_stack, has_compiled_ops, installed_versions, is_fork
 
 TRUST_VARIABLE = 'DTS_TRUST_CHECKPOINT'
 # Where a launcher says which process this is, and of how many.
@@ -61,11 +61,12 @@ class _MissingOps(ModuleType):
 def install_ops_placeholder() -> None:
     """Make MMSegmentation importable beside an mmcv without compiled operations.
 
-    It imports them in four places whether a model uses them or not. Without a loader in its spec
-    the placeholder does not count as installed for ``mmcv_full_available``.
+    It imports them in four places whether a model uses them or not; the fork does not, and would
+    take the placeholder for the real thing. Without a loader in its spec the placeholder does not
+    count as installed for ``mmcv_full_available`` of MMEngine.
     """
     name = 'mmcv._ext'
-    if name in sys.modules or has_compiled_ops():
+    if name in sys.modules or has_compiled_ops() or is_fork(installed_versions()):
         return
     placeholder = _MissingOps(name)
     placeholder.__spec__ = ModuleSpec(name, loader=None)

@@ -43,6 +43,18 @@ def _version(name: str) -> str | None:
         return None
 
 
+def is_fork(found: Mapping[str, str]) -> bool:
+    """Return whether the stack is the fork.
+
+    Args:
+        found: distribution name -> version, as from ``installed_versions``.
+
+    Returns:
+        True if any package of the fork is there.
+    """
+    return any(name in found for name in FORK)
+
+
 def check_stack(found: Mapping[str, str]) -> None:
     """Refuse combinations of packages that fail later in ways that are hard to read.
 

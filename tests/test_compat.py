@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import random
 import sys
 import zipfile
 from pathlib import Path
@@ -10,12 +11,13 @@ from pathlib import Path
 import mmcv  # noqa: F401
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import _load_checkpoint
 from mmengine.utils.dl_utils.misc import mmcv_full_available
 
 from dts import compat
-from dts.stack import has_compiled_ops
+from dts.stack import has_compiled_ops, installed_versions, is_fork
 
 
 class Attack:
@@ -28,12 +30,19 @@ class Attack:
         return os.mkdir, (str(self.marker),)
 
 
-@pytest.mark.skipif(has_compiled_ops(), reason='this mmcv has its operations')
+@pytest.mark.skipif(
+    has_compiled_ops() or is_fork(installed_versions()), reason='this stack needs no placeholder'
+)
 def test_missing_operations_are_importable_and_clear_when_called():
     operations = sys.modules['mmcv._ext']
     assert not mmcv_full_available()
     with pytest.raises(RuntimeError, match='point_sample_forward needs the full mmcv'):
         operations.point_sample_forward(1, 2)
+
+
+@pytest.mark.skipif(not is_fork(installed_versions()), reason='this stack is not the fork')
+def test_fork_is_left_as_it_is():
+    assert ('mmcv._ext' in sys.modules) == mmcv_full_available() == has_compiled_ops()
 
 
 def test_applying_again_changes_nothing():
@@ -79,6 +88,42 @@ def test_truncated_files_are_named(tmp_path, length):
         compat.load_from_local(str(file))
 
 
+def legacy_bytes():
+    stream = io.BytesIO()
+    torch.save({'weight': torch.rand(100)}, stream, _use_new_zipfile_serialization=False)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize('length', range(0, len(legacy_bytes()), 20))
+def test_truncated_files_of_the_old_format_are_named(tmp_path, length):
+    file = tmp_path / 'torn.pth'
+    file.write_bytes(legacy_bytes()[:length])
+    with pytest.raises(ValueError, match=rf'torn\.pth \({length} bytes\) is no readable'):
+        compat.load_from_local(str(file))
+
+
+@pytest.mark.parametrize('trusted', ['0', '1'])
+def test_any_bytes_end_in_a_value_error(tmp_path, monkeypatch, trusted):
+    monkeypatch.setenv('DTS_TRUST_CHECKPOINT', trusted)
+    generator = random.Random(0)
+    file = tmp_path / 'noise.pth'
+    for length in range(300):
+        file.write_bytes(generator.randbytes(length))
+        with pytest.raises(ValueError, match=r'noise\.pth'):
+            compat.load_from_local(str(file))
+
+
+def test_old_formats_still_load(tmp_path):
+    (tmp_path / 'old.pth').write_bytes(legacy_bytes())
+    assert compat.load_from_local(str(tmp_path / 'old.pth'))['weight'].shape == (100,)
+
+
+def test_objects_are_named(tmp_path):
+    torch.save({'history': HistoryBuffer([1.0], [1])}, tmp_path / 'stock.pth')
+    with pytest.raises(ValueError, match=r'\(mmengine\.logging\.history_buffer\.HistoryBuffer\)'):
+        compat.load_from_local(str(tmp_path / 'stock.pth'))
+
+
 def test_other_archives_are_no_checkpoints(tmp_path):
     file = tmp_path / 'other.pth'
     with zipfile.ZipFile(file, 'w') as archive:
@@ -101,3 +146,11 @@ def test_processes_without_a_launcher_are_told(monkeypatch):
         compat.init_cpu_process_group('slurm')
     with pytest.raises(ValueError, match="unknown launcher 'ray'"):
         compat.init_cpu_process_group('ray')
+
+
+def test_several_machines_need_an_address(monkeypatch):
+    for name in ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID', 'SLURM_NNODES'):
+        monkeypatch.setenv(name, '2')
+    monkeypatch.delenv('MASTER_ADDR', raising=False)
+    with pytest.raises(ValueError, match='needs the environment variables MASTER_ADDR'):
+        compat.init_cpu_process_group('slurm')

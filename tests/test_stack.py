@@ -2,7 +2,7 @@
 
 import pytest
 
-from dts.stack import check_stack, installed_versions
+from dts.stack import check_stack, installed_versions, is_fork
 
 OFFICIAL = {
     'torch': '2.13.0+cpu',
@@ -57,6 +57,11 @@ def test_supported_stacks_pass(found):
 def test_other_stacks_are_refused_with_a_fix(found, message):
     with pytest.raises(ImportError, match=message):
         check_stack(found)
+
+
+def test_the_fork_is_recognized():
+    assert is_fork(FORK)
+    assert not is_fork(OFFICIAL)
 
 
 def test_this_environment_is_read():

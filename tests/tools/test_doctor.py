@@ -81,3 +81,15 @@ def test_a_failing_step_is_a_finding(doctor, monkeypatch):
     assert last.level == 'FAIL'
     assert 'nothing' in last.text
     assert stack.installed_versions()
+
+
+@pytest.mark.parametrize(
+    ('error', 'fix'),
+    [
+        (ImportError('libGL.so.1: cannot open shared object file'), 'opencv-python-headless'),
+        (ModuleNotFoundError("No module named 'dts'"), "pip install -e '.[lite]'"),
+        (ImportError('mmcv is not installed: run "pip install dts[lite]"'), 'the message says'),
+    ],
+)
+def test_failed_imports_have_a_fix(doctor, error, fix):
+    assert fix in doctor.fix_import(error)

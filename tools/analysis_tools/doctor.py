@@ -41,14 +41,24 @@ def find_version(name: str) -> str | None:
         return None
 
 
+def fix_import(error: ImportError) -> str:
+    """Return what to do when the package cannot be imported."""
+    if 'libGL' in str(error) or 'libgthread' in str(error):
+        # The last of the two OpenCV packages wins, and the headless one needs no display.
+        return 'pip install --force-reinstall --no-deps opencv-python-headless'
+    if isinstance(error, ModuleNotFoundError):
+        return f'run "pip install -e \'.[lite]\'" in {ROOT} with this Python, {sys.executable}'
+    return 'do what the message says, then run again'
+
+
 def check_stack() -> Finding:
     """Look at the packages that everything stands on."""
     try:
         from dts import stack  # noqa: PLC0415 - the import itself is what is checked
     except ImportError as error:
-        return Finding('FAIL', 'stack', str(error), 'do what the message says, then run again')
+        return Finding('FAIL', 'stack', str(error), fix_import(error))
     found = stack.installed_versions()
-    name = 'fork (onedl)' if any(name.startswith('onedl-') for name in found) else 'official'
+    name = 'fork (onedl)' if stack.is_fork(found) else 'official'
     packages = ', '.join(f'{k} {v}' for k, v in found.items() if k != stack.PKG_RESOURCES)
     return Finding('OK', 'stack', f'{name}: {packages}')
 

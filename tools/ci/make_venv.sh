@@ -11,7 +11,7 @@ FOLDER=$1
 shift
 
 is_usable() {
-    "$1" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1
+    "$1" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
 if ! "$FOLDER/bin/python" -c 'import pip' >/dev/null 2>&1; then
@@ -22,9 +22,9 @@ if ! "$FOLDER/bin/python" -c 'import pip' >/dev/null 2>&1; then
         fi
     done
     if [ -z "${chosen:-}" ]; then
-        echo "error: none of '${PYTHON:-python3.11 python3}' is a Python >= 3.10 with the modules venv and" \
-            'ensurepip: install Python 3.11 (on Debian and Ubuntu also the package python3.11-venv), or' \
-            'name another one by PYTHON=...' >&2
+        echo "error: the pinned packages need Python >= 3.11 with the modules venv and ensurepip, none of" \
+            "'${PYTHON:-python3.11 python3}' is one: install Python 3.11 (on Debian and Ubuntu also the" \
+            'package python3.11-venv), or name another one by PYTHON=...' >&2
         exit 1
     fi
     "$chosen" -m venv --clear "$FOLDER"
