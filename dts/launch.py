@@ -147,7 +147,9 @@ def _own_message(error: Exception) -> str | None:
     frames = re.findall(r'^\s*File "([^"]+)", line', text, flags=re.MULTILINE)
     if not frames:
         frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-    own_folders = (Path(__file__).resolve().parent, Path(sys.argv[0]).resolve().parent)
+    own_folders = [Path(__file__).resolve().parent]
+    if Path(sys.argv[0]).is_file():  # the tool that runs, not `python -c`
+        own_folders.append(Path(sys.argv[0]).resolve().parent)
     if not any(folder in Path(frames[-1]).resolve().parents for folder in own_folders):
         return None
     return text.rpartition(f'\n{type(error).__name__}: ')[2].strip()

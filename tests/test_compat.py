@@ -51,6 +51,15 @@ def test_applying_again_changes_nothing():
     assert before == (sys.modules.get('mmcv._ext'), dict(CheckpointLoader._schemes))
 
 
+def test_albumentations_does_not_ask_its_server(monkeypatch):
+    monkeypatch.delenv('NO_ALBUMENTATIONS_UPDATE')
+    compat.apply()
+    assert os.environ['NO_ALBUMENTATIONS_UPDATE'] == '1'
+    monkeypatch.setenv('NO_ALBUMENTATIONS_UPDATE', '0')
+    compat.apply()
+    assert os.environ['NO_ALBUMENTATIONS_UPDATE'] == '0'  # the user's word stands
+
+
 def test_tensors_load(tmp_path):
     file = tmp_path / 'plain.pth'
     torch.save({'state_dict': {'weight': torch.arange(3)}}, file)
@@ -152,5 +161,7 @@ def test_several_machines_need_an_address(monkeypatch):
     for name in ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID', 'SLURM_NNODES'):
         monkeypatch.setenv(name, '2')
     monkeypatch.delenv('MASTER_ADDR', raising=False)
+    # Without the check it would wait for the other processes.
+    monkeypatch.setattr(torch.distributed, 'init_process_group', lambda backend: None)
     with pytest.raises(ValueError, match='needs the environment variables MASTER_ADDR'):
         compat.init_cpu_process_group('slurm')
