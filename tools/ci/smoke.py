@@ -1,4 +1,4 @@
-"""Short run through the real command line on made-up images: train, resume, test.
+"""Short run through the real command line on made-up images: train, resume, test, stock load.
 
 Used where the whole test suite would take too long: on the second supported stack.
 """
@@ -16,6 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+
+from dts.stack import installed_versions, is_fork
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = """
@@ -90,6 +92,23 @@ def make_images(root: Path) -> None:
                 cv2.imwrite(str(masks / f'{index}.png'), mask)
 
 
+STOCK = """
+import sys
+import torch
+from mmengine.config import Config
+from mmseg.apis import init_model
+
+config = Config.fromfile(sys.argv[1], import_custom_modules=False)
+student = Config(dict(model=config.model.student.to_dict(), default_scope='mmseg'))
+loaded = init_model(student, sys.argv[2], device='cpu').state_dict()
+written = torch.load(sys.argv[2], weights_only=True)['state_dict']
+assert 'dts' not in sys.modules, 'dts was imported'
+assert written.keys() == loaded.keys(), sorted(written.keys() ^ loaded.keys())
+different = [name for name in written if not torch.equal(written[name], loaded[name])]
+assert not different, different
+"""
+
+
 def run_tool(name: str, *arguments: str | Path) -> None:
     """Run a tool of the repository; its output is shown if it fails.
 
@@ -102,6 +121,20 @@ def run_tool(name: str, *arguments: str | Path) -> None:
     result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         sys.exit(f'{result.stdout}\n{result.stderr}\nFAIL: exit code {result.returncode}')
+
+
+def load_in_stock(config: Path, checkpoint: Path) -> None:
+    """Open a checkpoint by MMSegmentation alone, in a process that never imports this package.
+
+    Args:
+        config: the config of the run; only its student is used.
+        checkpoint: a file that the run wrote.
+    """
+    command = [sys.executable, '-W', 'ignore', '-c', STOCK, str(config), str(checkpoint)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        sys.exit(f'{result.stdout}\n{result.stderr}\nFAIL: stock init_model on {checkpoint.name}')
+    print('stock init_model: keys and values equal', flush=True)
 
 
 def tensors(value: object, name: str = '') -> dict[str, torch.Tensor]:
@@ -159,6 +192,8 @@ def main() -> None:
         run_tool('train.py', config, '--work-dir', resumed, '--resume')
         count = compare(straight / 'iter_5.pth', resumed / 'iter_5.pth')
         print(f'3 steps, resume, 2 steps: {count} tensors bitwise equal to 5 straight steps')
+        if is_fork(installed_versions()):  # MMSegmentation alone does not import beside mmcv-lite
+            load_in_stock(config, resumed / 'iter_5.pth')
         run_tool('test.py', config, resumed / 'iter_5.pth', '--work-dir', root / 'test')
         scores = json.loads((root / 'test/test.json').read_text())
         shown = {name: scores.get(name, math.nan) for name in ('student/mIoU', 'teacher/mIoU')}
