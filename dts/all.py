@@ -17,9 +17,14 @@ import dts.hooks.check_labels
 import dts.hooks.checkpoint
 import dts.hooks.ema_teacher
 import dts.hooks.step_seed
+import dts.hooks.switching_teachers
 import dts.loops
 import dts.losses.cross_entropy
+import dts.methods.dual_teacher
+import dts.methods.faithful_dual_teacher
 import dts.methods.mean_teacher
 import dts.methods.supervised
+import dts.mixing.classmix
+import dts.mixing.cutmix
 import dts.models.efficientnet_lite
 import dts.optim  # noqa: F401

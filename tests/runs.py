@@ -127,7 +127,9 @@ def run_config(root: Path, work_dir: Path, **overrides: Any) -> Config:
     )
     evaluated['dataset']['test_mode'] = True
     config = dict(
-        model=dict(type='dts.MeanTeacher', student=student, threshold=0.4),
+        model=dict(
+            type='dts.MeanTeacher', student=student, threshold=0.4, mix=dict(type='dts.CutMix')
+        ),
         custom_hooks=[dict(type='dts.EmaTeacherHook', decay=0.9)],
         train_dataloader=dict(
             batch_size=4,

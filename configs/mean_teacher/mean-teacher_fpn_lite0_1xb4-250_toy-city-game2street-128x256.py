@@ -16,6 +16,7 @@ model = dict(
     criterion=dict(type='dts.CrossEntropy', class_weight=_base_.class_weight),
     threshold=0.95,
     ramp_steps=100,
+    mix=dict(type='dts.CutMix'),
 )
 custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.98)]
 val_cfg = dict(models=['student', 'teacher'])

@@ -16,7 +16,7 @@ model = dict(
     criterion=dict(type='dts.CrossEntropy', class_weight=_base_.class_weight),
     threshold=0.95,
     ramp_steps=0,
-    cutmix=0.5,
+    mix=dict(type='dts.CutMix'),
 )
 custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.99)]
 val_cfg = dict(models=['student', 'teacher'])

@@ -9,7 +9,13 @@ _base_ = [
 student = _base_.model
 student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
-model = dict(_delete_=True, type='dts.MeanTeacher', student=student, threshold=0.95)
+model = dict(
+    _delete_=True,
+    type='dts.MeanTeacher',
+    student=student,
+    threshold=0.95,
+    mix=dict(type='dts.CutMix'),
+)
 custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.99)]
 train_cfg = dict(val_interval=200)
 val_cfg = dict(models=['student', 'teacher'])

@@ -8,7 +8,13 @@ _base_ = [
 student = _base_.model
 student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
-model = dict(_delete_=True, type='dts.MeanTeacher', student=student, threshold=0.95)
+model = dict(
+    _delete_=True,
+    type='dts.MeanTeacher',
+    student=student,
+    threshold=0.95,
+    mix=dict(type='dts.CutMix'),
+)
 custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.99)]
 # AdamW as MMSeg trains SegFormer, with the head at ten times the rate of the backbone.
 optim_wrapper = dict(

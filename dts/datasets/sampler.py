@@ -83,6 +83,24 @@ class RatioSampler(Sampler[SampleIndex]):
             'lengths': dict(self.lengths),
         }
 
+    def batches_per_pass(self, stream: str) -> int:
+        """Return after how many batches every image of a stream was seen once.
+
+        Args:
+            stream: name of the stream.
+
+        Returns:
+            ceil(length / samples of all ranks per batch).
+
+        Raises:
+            ValueError: if no batch holds a sample of the stream.
+        """
+        if not self.batch.get(stream):
+            raise ValueError(
+                f'no batch holds a sample of the stream {stream!r}: sampler.batch is {self.batch}'
+            )
+        return -(-self.lengths[stream] // (self.batch[stream] * self.world_size))
+
     def __len__(self) -> int:
         # Nominal, as MMEngine asks for it when it converts epochs: iteration never ends.
         return sum(self.lengths.values())

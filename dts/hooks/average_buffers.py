@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
-from dts.hooks.ema_teacher import unwrap
+from dts.hooks.teacher_hook import unwrap
 from dts.registry import HOOKS
 
 
@@ -40,17 +40,19 @@ class AverageBuffersHook(Hook):
             data_batch: not used.
             outputs: not used.
         """
-        if get_world_size() == 1:
-            return
         average_buffers(unwrap(runner).student)
 
 
 def average_buffers(module: torch.nn.Module) -> None:
     """Replace float buffers by their mean over all ranks, in place, in one message per dtype.
 
+    Nothing is done in a run of one process.
+
     Args:
         module: a module that has the same buffers on every rank.
     """
+    if get_world_size() == 1:
+        return
     floats = [buffer for buffer in module.buffers() if buffer.is_floating_point()]
     for dtype in sorted({buffer.dtype for buffer in floats}, key=str):
         buffers = [buffer for buffer in floats if buffer.dtype == dtype]

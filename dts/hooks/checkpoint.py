@@ -22,7 +22,7 @@ from dts.checkpoints.contents import (
     unpack_weights,
 )
 from dts.checkpoints.plain import drop_opaque, history_from_plain, to_plain
-from dts.hooks.ema_teacher import unwrap
+from dts.hooks.teacher_hook import unwrap
 from dts.registry import HOOKS
 
 

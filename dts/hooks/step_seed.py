@@ -17,8 +17,9 @@ from dts.registry import HOOKS
 
 @HOOKS.register_module()
 class StepSeedHook(Hook):
-    """Seed all generators before every step from (seed, rank, iteration).
+    """Seed torch and NumPy before every step from (seed, rank, iteration), ``random`` without rank.
 
+    Python's ``random`` is for decisions that all ranks must take alike, such as which layers run.
     Dropout, drop-path, mixing and colour draws then need no saved state: a resumed run draws what
     the uninterrupted one would have drawn, and validation in between changes nothing.
     """
@@ -34,6 +35,6 @@ class StepSeedHook(Hook):
             data_batch: not used.
         """
         seed = mix_seed(runner.seed, 'step', get_rank(), batch_idx)
-        random.seed(seed)
+        random.seed(mix_seed(runner.seed, 'step of all ranks', batch_idx))
         np.random.seed(seed)  # noqa: NPY002 - what third-party code draws from
         torch.manual_seed(seed)

@@ -1,9 +1,10 @@
-"""Mean Teacher with confident hard labels: FixMatch with an EMA teacher, CutMix on request.
+"""Mean Teacher with hard labels: FixMatch with an EMA teacher, and mixing on request.
 
     x, y     labelled images and labels            inputs['labeled']
     u_w, u_s weak and strong view of unlabelled    inputs['unlabeled_weak'], ['unlabeled_strong']
     p        teacher's probabilities on u_w        probs_teacher
     tau      threshold                             threshold
+    q        weight of a pixel by confidence       weighting
     lambda   weight of the unlabelled term         unlabeled_weight
 
 Source: Tarvainen and Valpola, NeurIPS 2017 (teacher); Sohn et al., NeurIPS 2020 (labels); recipe of
@@ -15,12 +16,13 @@ from __future__ import annotations
 import torch
 
 from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
-from dts.mixing.cutmix import cutmix_masks, paste
+from dts.mixing.plan import MixOperation, paste
 from dts.registry import MODELS
 from dts.schedules import linear_ramp
 from dts.segmentor import HeadLogits, all_logits
 from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
-from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
+from dts.targets.pseudo_label import make_pseudo_labels
+from dts.targets.weighting import get_weighting
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
 
@@ -28,7 +30,11 @@ from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 class MeanTeacher(TeacherStudent):
     """Learn from labels and from what the teacher says with confidence.
 
-        L = L_x + lambda r(t) 1/|V| sum_V 1[max p >= tau] CE(S(mix(u_s)), mix(argmax p))
+        L = L_x + lambda r(t) 1/|V| sum_V q CE(S(mix(u_s)), mix(argmax p))
+
+    with q = 1[mix(max p) >= tau] unless ``weighting`` says otherwise. FixMatch with an EMA teacher
+    is ``mix=dict(type='dts.CutMix')``; ClassMix (Olsson et al., WACV 2021) is
+    ``mix=dict(type='dts.ClassMix'), weighting='batch_fraction', threshold=0.968``.
 
     Deviation: L_x and the unlabelled term are added, not averaged (a factor that AdamW ignores);
     class weights of the criterion act on both terms.
@@ -36,13 +42,15 @@ class MeanTeacher(TeacherStudent):
     Args:
         student: config of a segmentor of MMSeg.
         criterion: config of the loss of both terms.
-        threshold: probability in [0, 1]; pixels strictly below teach nothing.
+        threshold: tau, probability in [0, 1].
+        weighting: ``pixel_mask``, ``image_fraction`` or ``batch_fraction``, see
+            ``dts.targets.weighting``.
         unlabeled_weight: lambda >= 0.
         ramp_steps: optimizer steps over which the unlabelled weight rises from 0; 0 for none.
-        cutmix: share of the unlabelled images into which a box of another one is pasted, in [0, 1].
+        mix: config of the operation that mixes the unlabelled images of a batch; None for none.
 
     Raises:
-        ValueError: if ``threshold`` or ``cutmix`` is out of range.
+        ValueError: if ``threshold`` is out of range or ``weighting`` is unknown.
     """
 
     def __init__(
@@ -51,18 +59,19 @@ class MeanTeacher(TeacherStudent):
         criterion: ConfigType | None = None,
         *,
         threshold: float = 0.95,
+        weighting: str = 'pixel_mask',
         unlabeled_weight: float = 1.0,
         ramp_steps: int = 0,
-        cutmix: float = 0.5,
+        mix: ConfigType | None = None,
     ) -> None:
         super().__init__(student, criterion)
-        for name, value in (('threshold', threshold), ('cutmix', cutmix)):
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f'{name} must be in [0, 1], got {value}')
+        if not 0.0 <= threshold <= 1.0:
+            raise ValueError(f'threshold must be in [0, 1], got {threshold}')
         self.threshold = threshold
+        self.weighting = get_weighting(weighting)
         self.unlabeled_weight = unlabeled_weight
         self.ramp_steps = ramp_steps
-        self.cutmix = cutmix
+        self.mix: MixOperation | None = mix and MODELS.build(mix)
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.
@@ -79,13 +88,13 @@ class MeanTeacher(TeacherStudent):
         weak, strong = inputs['unlabeled_weak'], inputs['unlabeled_strong']
         samples = data_samples['unlabeled_weak']
         probs_teacher = self.teachers.probabilities(weak)  # (U, K, H, W), no gradient
-        target = make_pseudo_labels(probs_teacher, valid_pixels(weak, samples), self.threshold)
+        target = make_pseudo_labels(probs_teacher, valid_pixels(weak, samples))
 
-        mask = cutmix_masks(
-            len(strong), *strong.shape[-2:], probability=self.cutmix, device=strong.device
-        )
-        images_mixed = paste(mask, strong)
-        target_mixed = PseudoLabels(paste(mask, target.labels), paste(mask, target.weights))
+        images_mixed, target_mixed = strong, target
+        if self.mix is not None:
+            plan = self.mix(target.labels, probs_teacher.shape[1])
+            images_mixed, target_mixed = paste(plan, strong), target.mixed(plan)
+        weights = self.weighting(target_mixed, self.threshold)  # (U, H, W)
 
         num_labeled = len(inputs['labeled'])
         heads = all_logits(self.student, torch.cat([inputs['labeled'], images_mixed]))
@@ -94,10 +103,14 @@ class MeanTeacher(TeacherStudent):
 
         losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
         weight = self.unlabeled_weight * linear_ramp(self.teachers.updates, self.ramp_steps)
-        losses['unsup.loss_ce'] = weight * self.criterion(logits_student, *target_mixed)
+        losses['unsup.loss_ce'] = weight * self.criterion(
+            logits_student, target_mixed.labels, weights
+        )
 
-        losses['stat_accepted_ratio'] = accepted_ratio(target)
+        losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
         losses['stat_disagreement'] = disagreement(logits_student, target_mixed)
         if has_labels(samples):
-            losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(target, stack_labels(samples))
+            losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(
+                target, self.threshold, stack_labels(samples)
+            )
         return losses

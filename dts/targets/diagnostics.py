@@ -5,19 +5,21 @@ from __future__ import annotations
 from torch import Tensor
 
 from dts.targets.pseudo_label import PseudoLabels
+from dts.targets.weighting import accepted
 
 
-def accepted_ratio(target: PseudoLabels, ignore_index: int = 255) -> Tensor:
-    """Return the share of the valid pixels whose label is trusted.
+def accepted_ratio(target: PseudoLabels, threshold: float, ignore_index: int = 255) -> Tensor:
+    """Return the share of the valid pixels whose label is accepted.
 
     Args:
         target: pseudo-labels.
+        threshold: probability in [0, 1] from which on a label is accepted.
         ignore_index: label of padding.
 
     Returns:
         Scalar in [0, 1]; 0 when no pixel is valid.
     """
-    return _share(target.weights > 0, target.labels != ignore_index)
+    return _share(accepted(target, threshold, ignore_index), target.labels != ignore_index)
 
 
 def disagreement(logits_student: Tensor, target: PseudoLabels, ignore_index: int = 255) -> Tensor:
@@ -35,18 +37,22 @@ def disagreement(logits_student: Tensor, target: PseudoLabels, ignore_index: int
     return _share(predicted != target.labels, target.labels != ignore_index)
 
 
-def pseudo_label_accuracy(target: PseudoLabels, labels: Tensor, ignore_index: int = 255) -> Tensor:
-    """Return the share of the trusted pixels whose label is right.
+def pseudo_label_accuracy(
+    target: PseudoLabels, threshold: float, labels: Tensor, ignore_index: int = 255
+) -> Tensor:
+    """Return the share of the accepted pixels whose label is right.
 
     Args:
         target: pseudo-labels.
+        threshold: probability in [0, 1] from which on a label is accepted.
         labels: (B, H, W) int64, true labels that training does not see.
         ignore_index: true label of pixels that are not judged.
 
     Returns:
-        Scalar in [0, 1]; 0 when no trusted pixel has a true label.
+        Scalar in [0, 1]; 0 when no accepted pixel has a true label.
     """
-    return _share(target.labels == labels, (target.weights > 0) & (labels != ignore_index))
+    judged = accepted(target, threshold, ignore_index) & (labels != ignore_index)
+    return _share(target.labels == labels, judged)
 
 
 def _share(hits: Tensor, mask: Tensor) -> Tensor:

@@ -31,17 +31,20 @@ class TeacherBank:
         self.active = next(iter(self._teachers))
 
     @classmethod
-    def from_student(cls, student: nn.Module, names: list[str]) -> TeacherBank:
+    def from_student(
+        cls, student: nn.Module, names: list[str], teacher_type: type[Teacher] = Teacher
+    ) -> TeacherBank:
         """Build teachers that equal the live student.
 
         Args:
             student: the segmentor to copy.
             names: names of the teachers.
+            teacher_type: their class.
 
         Returns:
             The bank; the first name is active.
         """
-        return cls({name: Teacher(student) for name in names})
+        return cls({name: teacher_type(student) for name in names})
 
     @classmethod
     def from_state(cls, student: nn.Module, state: dict[str, Any]) -> TeacherBank:
@@ -70,6 +73,11 @@ class TeacherBank:
         Equal to the number of optimizer steps while one teacher moves per step.
         """
         return sum(teacher.updates for teacher in self._teachers.values())
+
+    @property
+    def active_index(self) -> int:
+        """Position of the active teacher among ``names``."""
+        return self.names.index(self.active)
 
     def __getitem__(self, name: str) -> Teacher:
         if name not in self._teachers:

@@ -4,7 +4,8 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from dts.hooks.ema_teacher import EmaTeacherHook, unwrap
+from dts.hooks.ema_teacher import EmaTeacherHook
+from dts.hooks.teacher_hook import unwrap
 from toy_run import toy_runner
 
 

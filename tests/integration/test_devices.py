@@ -44,7 +44,7 @@ def step(method_type: str, name: str, **kwargs) -> dict[str, torch.Tensor]:
             for branch, values in part.items():
                 part[branch] = [value.to('meta') for value in values]
         logged = method.train_step(batch, wrapper)
-        motion.update()
+        motion.update(0)
     return logged
 
 
@@ -67,7 +67,7 @@ def test_a_host_sync_would_be_caught(monkeypatch):
     from dts.methods import mean_teacher
 
     def syncing(*args):
-        return torch.tensor(float(args[0].weights.sum().item()))
+        return torch.tensor(float(args[0].confidence.sum().item()))
 
     monkeypatch.setattr(mean_teacher, 'accepted_ratio', syncing)
     with pytest.raises(Exception, match='_local_scalar_dense'):

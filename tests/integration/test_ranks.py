@@ -5,7 +5,7 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
-from dts.hooks.ema_teacher import unwrap
+from dts.hooks.teacher_hook import unwrap
 from dts.registry import HOOKS
 from runs import make_images, on_ranks, run_config, small_segformer, train
 
@@ -72,7 +72,7 @@ def test_weights_equal_those_of_one_process_with_the_global_batch(tmp_path):
     student.data_preprocessor.size = (32, 32)
     student.data_preprocessor.pop('size_divisor')
     quiet = dict(
-        model=dict(student=student, cutmix=0.0, threshold=0.0),  # nothing is drawn in the step
+        model=dict(student=student, mix=None, threshold=0.0),  # nothing is drawn in the step
         optim_wrapper=dict(optimizer=dict(_delete_=True, type='SGD', lr=0.05)),
     )
     on_ranks(train, run(tmp_path, 'two', max_iters=6, batch=1, **quiet))

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.optim import OptimWrapper
 
-from dts.mixing.cutmix import cutmix_masks
+from dts.mixing.cutmix import CutMix
 from dts.registry import MODELS
 from dts.teachers.bank import TeacherBank
 from toys import toy_batch, toy_segmentor_config
@@ -31,13 +31,13 @@ def scores(segmentor, images):
 
 
 def test_loss_equals_a_loop_over_pixels():
-    method = build(unlabeled_weight=0.7, cutmix=1.0)
+    method = build(unlabeled_weight=0.7, mix=dict(type='dts.CutMix', probability=1.0))
     data = method.data_preprocessor(toy_batch(), training=True)
     torch.manual_seed(5)
     losses = method(**data, mode='loss')
 
     torch.manual_seed(5)  # the step draws nothing but the boxes
-    boxes = cutmix_masks(2, 16, 16, probability=1.0)
+    boxes = CutMix(probability=1.0)(torch.zeros(2, 16, 16), 5).mask
     images = data['inputs']
     labels = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['labeled']])
     probs = scores(method.teachers['teacher'].segmentor, images['unlabeled_weak']).softmax(1)
@@ -85,14 +85,14 @@ def test_teacher_has_no_gradient_and_does_not_move_in_a_step():
 
 
 def test_overfitting_one_batch_lowers_the_loss():
-    method = build(cutmix=0.0)
+    method = build()
     wrapper = OptimWrapper(torch.optim.AdamW(method.parameters(), lr=0.01))
     values = [method.train_step(toy_batch(), wrapper)['loss'].item() for _ in range(8)]
     assert values[-1] < 0.9 * values[0]
 
 
 def test_ramp_follows_the_updates_of_the_teacher():
-    method = build(ramp_steps=10, cutmix=0.0)
+    method = build(ramp_steps=10)
     for updates, factor in ((0, 0.0), (5, 0.5), (10, 1.0), (50, 1.0)):
         method.teachers['teacher'].updates = updates
         torch.manual_seed(0)
@@ -104,7 +104,7 @@ def test_ramp_follows_the_updates_of_the_teacher():
 
 
 def test_padding_of_unlabeled_images_teaches_nothing():
-    method = build(cutmix=0.0)
+    method = build()
     batch = toy_batch(size=(16, 16))
     for branch in ('unlabeled_weak', 'unlabeled_strong'):
         batch['inputs'][branch][0] = batch['inputs'][branch][0][:, :10]  # padded back to 16 rows
@@ -122,7 +122,7 @@ def test_padding_of_unlabeled_images_teaches_nothing():
 
 
 def test_hidden_labels_change_a_statistic_only():
-    method = build(cutmix=0.0)
+    method = build()
     batch, hidden = toy_batch(), toy_batch()
     for sample, labeled in zip(
         hidden['data_samples']['unlabeled_weak'], hidden['data_samples']['labeled'], strict=True

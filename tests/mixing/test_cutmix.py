@@ -1,56 +1,72 @@
-"""CutMix boxes by their statistics, pasting by hand."""
+"""CutMix boxes by their statistics."""
 
+import pytest
 import torch
 
-from dts.mixing.cutmix import cutmix_masks, paste
+from dts.mixing.cutmix import BetaCutMix, CutMix, HalfCutMix
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def masks(operation, batch_size, height, width, seed=0):
+    labels = torch.zeros(batch_size, height, width, dtype=torch.long)
+    return operation(labels, 2, torch.Generator().manual_seed(seed)).mask
 
 
-def test_empty_mask_is_the_identity_and_full_mask_reverses_the_batch():
-    images = torch.randn(3, 2, 4, 4)
-    empty = torch.zeros(3, 4, 4, dtype=torch.bool)
-    assert torch.equal(paste(empty, images), images)
-    assert torch.equal(paste(~empty, images), images.flip(0))
+def sides(mask):
+    """Height and width of a box, after a check that it is one."""
+    rows, columns = mask.any(1), mask.any(0)
+    assert torch.equal(mask, rows[:, None] & columns[None, :])
+    for line in (rows, columns):  # one run of True
+        assert (line.int().diff() > 0).sum() + int(line[0]) == 1
+    return int(rows.sum()), int(columns.sum())
 
 
-def test_one_mask_moves_image_label_and_weight_together():
-    # The image stores the label in every channel and the weight is a function of the label.
-    labels = torch.randint(0, 255, (4, 6, 8))
-    images = labels[:, None].expand(4, 3, 6, 8).float()
-    mask = cutmix_masks(4, 6, 8, probability=1.0, generator=generator())
-    mixed = paste(mask, images)
-    assert torch.equal(mixed[:, 0].long(), paste(mask, labels))
-    assert torch.equal(mixed[:, 2] * 2, paste(mask, labels.float() * 2))
-
-
-def test_boxes_are_rectangles_with_the_area_and_aspect_asked_for():
-    masks = cutmix_masks(400, 64, 64, probability=1.0, area=(0.1, 0.2), generator=generator())
-    for mask in masks:
-        rows, columns = mask.any(1), mask.any(0)
-        assert torch.equal(mask, rows[:, None] & columns[None, :])
-        assert mask.sum() > 0
-        height, width = int(rows.sum()), int(columns.sum())
+def test_boxes_have_the_area_and_aspect_asked_for():
+    drawn = masks(CutMix(probability=1.0, area=(0.1, 0.2)), 400, 64, 64)
+    for mask in drawn:
+        height, width = sides(mask)
         assert 0.3 * 0.8 < height / width < 1 / 0.3 * 1.25  # half-pixel rounding of 12-pixel sides
-    share = masks.float().mean()
-    torch.testing.assert_close(share, torch.tensor(0.15), atol=0.01, rtol=0)
+    torch.testing.assert_close(drawn.float().mean(), torch.tensor(0.15), atol=0.01, rtol=0)
 
 
 def test_probability_is_the_share_of_images_with_a_box():
-    masks = cutmix_masks(2000, 16, 16, probability=0.5, generator=generator())
-    share = masks.flatten(1).any(1).float().mean()
+    share = masks(CutMix(probability=0.5), 2000, 16, 16).flatten(1).any(1).float().mean()
     torch.testing.assert_close(share, torch.tensor(0.5), atol=0.04, rtol=0)
-    assert not cutmix_masks(50, 16, 16, probability=0.0, generator=generator()).any()
+    assert not masks(CutMix(probability=0.0), 50, 16, 16).any()
 
 
 def test_boxes_reach_every_pixel():
-    masks = cutmix_masks(3000, 8, 8, probability=1.0, generator=generator())
-    assert masks.float().mean(0).min() > 0.01
+    assert masks(CutMix(probability=1.0), 3000, 8, 8).float().mean(0).min() > 0.01
+    assert masks(HalfCutMix(), 3000, 8, 8).float().mean(0).min() > 0.01
 
 
-def test_a_fixed_generator_gives_fixed_boxes():
-    one, two = (cutmix_masks(4, 16, 16, generator=generator(3)) for _ in range(2))
-    assert torch.equal(one, two)
-    assert not torch.equal(one, cutmix_masks(4, 16, 16, generator=generator(4)))
+def test_half_boxes_cover_half_and_keep_inside():
+    drawn = masks(HalfCutMix(), 300, 64, 96)
+    shares = []
+    for mask in drawn:
+        height, width = sides(mask)
+        assert height * width / (64 * 96) == pytest.approx(0.5, abs=0.02)
+        shares.append(height / 64)
+    # log-uniform in [1/2, 1]: half of the draws lie below sqrt(1/2)
+    assert torch.tensor(shares).median().item() == pytest.approx(0.5**0.5, abs=0.02)
+
+
+def test_beta_boxes_share_one_size_with_the_moments_of_beta_4_4():
+    operation, shares = BetaCutMix(), []
+    for seed in range(400):
+        labels = torch.zeros(8, 40, 40, dtype=torch.long)
+        generator = torch.Generator().manual_seed(seed)
+        mask = operation(labels, 2, generator).mask
+        areas = [height * width / 1600 for height, width in map(sides, mask)]
+        shares.append(max(areas))  # the one that is least clipped
+        assert len({round(area, 1) for area in areas}) >= 1
+    expected = 1 - torch.distributions.Beta(4.0, 4.0).mean  # area = 1 - lam
+    # clipping at the border only takes away
+    assert float(expected) - 0.12 < sum(shares) / 400 < float(expected) + 0.01
+
+
+def test_beta_box_before_clipping_has_the_side_of_its_draw():
+    labels = torch.zeros(64, 101, 101, dtype=torch.long)
+    mask = BetaCutMix()(labels, 2, torch.Generator().manual_seed(1)).mask
+    lam = torch.rand(7, generator=torch.Generator().manual_seed(1)).sort().values[3]
+    largest = max(sides(one)[0] for one in mask)
+    assert largest == pytest.approx(101 * float((1 - lam) ** 0.5), abs=1.0)

@@ -29,7 +29,7 @@ def test_first_update_copies_the_student_bitwise():
     student = make_student()
     teacher = Teacher(student)
     randomize(student)
-    EmaMotion(teacher, student, decay=0.99).update()
+    EmaMotion(teacher, student, decay=0.99).update(teacher.updates)
     for name, tensor in student.state_dict().items():
         assert torch.equal(teacher.segmentor.state_dict()[name], tensor), name
 
@@ -42,7 +42,7 @@ def test_teacher_is_the_plain_mean_of_the_students_during_the_ramp():
     for _ in range(50):
         randomize(student)
         seen.append(student[0].weight.detach().clone())
-        motion.update()
+        motion.update(teacher.updates)
     mean = torch.stack(seen).mean(0)
     torch.testing.assert_close(teacher.segmentor[0].weight, mean, rtol=0, atol=1e-12)
 
@@ -55,7 +55,7 @@ def test_constant_student_is_approached_geometrically():
     teacher.updates = 1000  # past the ramp
     motion = EmaMotion(teacher, student, decay=0.9)
     for _ in range(7):
-        motion.update()
+        motion.update(teacher.updates)
     expected = student[0].weight + 0.9**7 * (start - student[0].weight)
     torch.testing.assert_close(teacher.segmentor[0].weight, expected.detach(), rtol=0, atol=1e-12)
 
@@ -66,9 +66,9 @@ def test_decay_1_past_any_ramp_and_decay_0_are_the_extremes():
     before = teacher.segmentor[0].weight.clone()
     randomize(student)
     teacher.updates = 10**9
-    EmaMotion(teacher, student, decay=1.0).update()
+    EmaMotion(teacher, student, decay=1.0).update(teacher.updates)
     torch.testing.assert_close(teacher.segmentor[0].weight, before, rtol=0, atol=1e-8)
-    EmaMotion(teacher, student, decay=0.0).update()
+    EmaMotion(teacher, student, decay=0.0).update(teacher.updates)
     assert torch.equal(teacher.segmentor[0].weight, student[0].weight)
 
 
@@ -79,7 +79,7 @@ def test_float_buffers_follow_the_policy_and_integers_are_copied(policy):
     old = teacher.segmentor[1].running_mean.clone()
     randomize(student)
     teacher.updates = 1000
-    EmaMotion(teacher, student, decay=0.75, buffers=policy).update()
+    EmaMotion(teacher, student, decay=0.75, buffers=policy).update(teacher.updates)
     new = student[1].running_mean
     expected = new if policy == 'copy' else 0.75 * old + 0.25 * new
     torch.testing.assert_close(teacher.segmentor[1].running_mean, expected, rtol=0, atol=1e-12)
@@ -93,8 +93,8 @@ def test_update_is_in_place_and_leaves_the_student_alone():
     randomize(student)
     before = copy.deepcopy(student.state_dict())
     motion = EmaMotion(teacher, student, decay=0.5)
-    motion.update()
-    motion.update()
+    motion.update(teacher.updates)
+    motion.update(teacher.updates)
     assert addresses == [p.data_ptr() for p in teacher.segmentor.parameters()]
     assert all(torch.equal(before[name], value) for name, value in student.state_dict().items())
 

@@ -90,7 +90,7 @@ def test_supervised_floor_follows_the_method_for_three_steps() -> None:
 
 def test_mean_teacher_floor_follows_the_method_for_three_steps() -> None:
     method = MeanTeacher(
-        toy_segmentor_config(), CRITERION, threshold=0.36, unlabeled_weight=2.0, cutmix=0.0
+        toy_segmentor_config(), CRITERION, threshold=0.36, unlabeled_weight=2.0
     ).train()
     optimizer = sgd(method)
     bank = TeacherBank.from_student(method.student, ['teacher'])
@@ -143,7 +143,7 @@ def test_whole_benchmark_of_a_toy_run(tmp_path: Path) -> None:
     toy.dump(str(config))
     file = tmp_path / 'result.json'
     command = [str(config), '--steps', '4', '--warmup', '1', '--json', str(file)]
-    command += ['--cfg-options', 'model.cutmix=0.0']
+    command += ['--cfg-options', 'model.mix=None']
     assert in_child(benchmark_step.main, command) == 0
     result = json.loads(file.read_text())
     assert (result['method'], result['steps'], result['images_per_step']) == ('MeanTeacher', 4, 4)

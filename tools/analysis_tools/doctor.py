@@ -149,7 +149,13 @@ def check_step() -> Finding:
     from dts.teachers.bank import TeacherBank  # noqa: PLC0415
     from dts.teachers.ema import EmaMotion  # noqa: PLC0415
 
-    method = MODELS.build({'type': 'dts.MeanTeacher', 'student': self_test_student()})
+    method = MODELS.build(
+        {
+            'type': 'dts.MeanTeacher',
+            'student': self_test_student(),
+            'mix': {'type': 'dts.CutMix'},
+        }
+    )
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     method.to(device).train()
     bank = TeacherBank.from_student(method.student, ['teacher'])
@@ -163,7 +169,7 @@ def check_step() -> Finding:
         sample.set_data({'gt_sem_seg': _labels(torch.zeros(1, 64, 64, dtype=torch.long))})
     wrapper = OptimWrapper(torch.optim.AdamW(method.parameters()))
     loss = method.train_step(batch, wrapper)['loss'].item()
-    EmaMotion(bank['teacher'], method.student, decay=0.99).update()
+    EmaMotion(bank['teacher'], method.student, decay=0.99).update(0)
     return Finding('OK', 'one training step', f'Mean Teacher on {device}, loss {loss:.3f}')
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from mmengine.optim import OptimWrapper
 
-from dts.hooks.ema_teacher import EmaTeacherHook, unwrap
+from dts.hooks.ema_teacher import EmaTeacherHook
+from dts.hooks.teacher_hook import unwrap
 from dts.loops import TrainLoop
 from dts.registry import LOOPS
 from step_benchmark.clock import Cost, measure, measure_peak_memory

@@ -1,0 +1,115 @@
+"""What all hooks that own teachers share: when they act, and how teachers survive a resume."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from dts.methods.base import TeacherStudent
+from dts.teachers.bank import TeacherBank
+from dts.teachers.teacher import Teacher
+
+
+class TeacherHook(Hook):
+    """Build teachers from the live student and move them after every optimizer step.
+
+    It runs before the logger and the checkpoint hook, so that what they write is current.
+    """
+
+    priority = 'ABOVE_NORMAL'
+    bank: TeacherBank
+    _saved: dict[str, Any] | None = None
+
+    @abstractmethod
+    def move(self, runner: Runner) -> None:
+        """Move the teachers; called after every optimizer step.
+
+        Args:
+            runner: the runner.
+        """
+
+    def build_bank(
+        self, runner: Runner, names: list[str], teacher_type: type[Teacher] = Teacher
+    ) -> TeacherStudent:
+        """Build teachers that equal the student, or the saved ones of a resumed run.
+
+        Call it in ``before_train``: after initialisation, loading, device move and DDP.
+
+        Args:
+            runner: the runner.
+            names: names of the teachers.
+            teacher_type: their class.
+
+        Returns:
+            The method, to which the bank is attached.
+        """
+        method = unwrap(runner)
+        self.bank = TeacherBank.from_student(method.student, names, teacher_type)
+        if self._saved is not None:
+            self.bank.load_state_dict(self._saved)
+        method.attach_teachers(self.bank)
+        return method
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Move the teachers when the optimizer stepped.
+
+        Args:
+            runner: the runner.
+            batch_idx: index of the iteration.
+            data_batch: not used.
+            outputs: not used.
+        """
+        if runner.optim_wrapper.should_update():
+            self.move(runner)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Keep the teachers of a resumed run; a run that only loads weights starts afresh.
+
+        Args:
+            runner: the runner.
+            checkpoint: what was read.
+
+        Raises:
+            ValueError: if a run is resumed from a file without teachers.
+        """
+        if not runner._resume:
+            return
+        teachers = checkpoint.get('dts', {}).get('teachers')
+        if teachers is None:
+            raise ValueError(
+                'cannot resume: the checkpoint holds no teacher (best_* and published files hold '
+                'the evaluated model only). Resume from an iter_*.pth file, or start a new run '
+                'from these weights with --cfg-options load_from=FILE'
+            )
+        self._saved = teachers
+
+
+def unwrap(runner: Runner) -> TeacherStudent:
+    """Return the method of a runner without its DDP wrapper.
+
+    Args:
+        runner: the runner.
+
+    Returns:
+        The method.
+
+    Raises:
+        TypeError: if the model of the config is not a method of ``dts``.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    if not isinstance(model, TeacherStudent):
+        raise TypeError(
+            f'a teacher hook needs a method of dts as model, got {type(model).__name__}: wrap the '
+            "segmentor, for example model=dict(type='dts.MeanTeacher', student=<segmentor>)"
+        )
+    return model

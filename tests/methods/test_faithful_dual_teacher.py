@@ -1,0 +1,158 @@
+"""The released step against a loop that is written from its description, over three shifts."""
+
+import copy
+from types import SimpleNamespace
+
+import torch
+import torch.nn.functional as F
+from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from dts.hooks.switching_teachers import SwitchingTeachersHook
+from dts.registry import MODELS
+from toys import toy_batch, toy_segmentor_config
+
+STEPS, SHIFT, THRESHOLD, DECAY, LAMBDA = 30, 12, 0.4, 0.8, 0.2
+SIZE = 16
+
+
+class DoublePreprocessor(nn.Module):
+    """The preprocessor of a method, in double precision."""
+
+    def __init__(self, wrapped):
+        super().__init__()
+        self.wrapped = wrapped
+
+    def forward(self, data, training=False):
+        data = self.wrapped(data, training)
+        data['inputs'] = {name: images.double() for name, images in data['inputs'].items()}
+        return data
+
+
+def build():
+    torch.manual_seed(0)
+    config = dict(type='dts.FaithfulDualTeacher', threshold=THRESHOLD)
+    method = MODELS.build(dict(config, student=toy_segmentor_config(dropout=0.3))).double().train()
+    method.data_preprocessor = DoublePreprocessor(method.data_preprocessor)
+    hook = SwitchingTeachersHook(shift=SHIFT, decay=DECAY, teacher_mode='train', buffers='own')
+    wrapper = OptimWrapper(torch.optim.SGD(method.parameters(), lr=0.5, momentum=0.9))
+    runner = SimpleNamespace(
+        model=method,
+        optim_wrapper=wrapper,
+        message_hub=MessageHub.get_instance('faithful'),
+        logger=SimpleNamespace(info=lambda _: None),
+    )
+    hook.before_train(runner)
+    return method, hook, runner
+
+
+def forward(network, images):
+    return network.decode_head(network.extract_feat(images))
+
+
+def cutmix_masks(label):
+    """Return where the partner is shown, pixel by pixel, and the partners."""
+    size, height, width = label.shape
+    lam = torch.rand(7).sort().values[3]  # Beta(4, 4)
+    half = (1 - lam).sqrt() * SIZE / 2
+    center = (torch.rand(2, size) * 0.875 + 0.125) * SIZE
+    mask = torch.zeros(label.shape, dtype=torch.bool)
+    for b in range(size):
+        for row in range(height):
+            for column in range(width):
+                offsets = row + 0.5 - center[0, b], column + 0.5 - center[1, b]
+                mask[b, row, column] = all(-half <= offset < half for offset in offsets)
+    return mask, torch.rand(size).argsort()
+
+
+def classmix_masks(label):
+    """Return where the partner is shown: all but half of the classes of each image."""
+    draws = torch.rand(len(label), 3)
+    mask = torch.zeros(label.shape, dtype=torch.bool)
+    for b in range(len(label)):
+        present = sorted(set(label[b].flatten().tolist()))
+        by_draw = sorted(present, key=lambda k, b=b: float(draws[b, k]))
+        for k in by_draw[len(present) // 2 :]:
+            mask[b][label[b] == k] = True
+    return mask, torch.rand(len(label)).argsort()
+
+
+def mixed_by(mask, partner, values):
+    return torch.stack(
+        [
+            torch.where(
+                mask[b] if values.ndim == 3 else mask[b][None], values[partner[b]], values[b]
+            )
+            for b in range(len(values))
+        ]
+    )
+
+
+def loss_of_step(student, teacher, data, is_cutmix):
+    """Return L_sup + L_mix + 0.2 L_ic as the release computes them."""
+    x = data['inputs']['labeled']
+    y = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['labeled']])
+    u, u_s = data['inputs']['unlabeled_weak'], data['inputs']['unlabeled_strong']
+    with torch.no_grad():
+        c, label = forward(teacher, u).softmax(1).max(1)
+    mask, partner = (cutmix_masks if is_cutmix else classmix_masks)(label)
+    mixed, mixed_label = mixed_by(mask, partner, u_s), mixed_by(mask, partner, label)
+    logits = forward(student, torch.cat([x, mixed]))
+    ce = F.cross_entropy(logits[len(x) :], mixed_label, reduction='none')
+    if is_cutmix:
+        w = [(c[b] >= THRESHOLD).sum() / (SIZE * SIZE) for b in range(len(u))]
+        loss_mix = torch.cat([w[b] * ce[b][ce[b] > 0] for b in range(len(u))]).mean()
+    else:
+        mixed_c = mixed_by(mask, partner, c)
+        loss_mix = ((mixed_c >= THRESHOLD).sum() / mixed_c.numel() * ce).mean()
+    with torch.no_grad():
+        c, label = forward(teacher, u).softmax(1).max(1)
+    ce = F.cross_entropy(forward(student, u_s), label, reduction='none')
+    loss_consistency = (ce * (c >= THRESHOLD)).sum() / ce.numel()
+    return F.cross_entropy(logits[: len(x)], y) + loss_mix + LAMBDA * loss_consistency
+
+
+def reference(network, batches):
+    """Yield loss, student and teachers after every step; nothing comes from the package."""
+    student = copy.deepcopy(network).train()
+    teachers = [copy.deepcopy(network).train() for _ in range(2)]
+    momentum = [torch.zeros_like(p) for p in student.parameters()]
+    for t, data in enumerate(batches):
+        epoch, i = divmod(t, SHIFT)
+        teacher = teachers[epoch % 2]
+        torch.manual_seed(1000 + t)
+        loss = loss_of_step(student, teacher, data, is_cutmix=epoch % 2 == 0)
+        weights = list(student.parameters())
+        with torch.no_grad():
+            for weight, gradient, velocity in zip(
+                weights, torch.autograd.grad(loss, weights), momentum, strict=True
+            ):
+                velocity.mul_(0.9).add_(gradient)
+                weight.sub_(0.5 * velocity)
+            a = min(1 - 1 / (i + 1), DECAY)
+            for old, new in zip(teacher.parameters(), weights, strict=True):
+                old.copy_(a * old + (1 - a) * new)
+        yield loss.detach(), student, teachers
+
+
+def test_thirty_steps_over_three_shifts_equal_the_loop():
+    method, hook, runner = build()
+    batches = [toy_batch(num_unlabeled=3, size=(SIZE, SIZE), seed=t) for t in range(STEPS)]
+    prepared = [method.data_preprocessor(copy.deepcopy(batch), training=True) for batch in batches]
+    ratios = []
+    for t, (loss, student, teachers) in enumerate(reference(method.student, prepared)):
+        torch.manual_seed(1000 + t)
+        logged = method.train_step(batches[t], runner.optim_wrapper)
+        hook.move(runner)
+        ratios.append(float(logged['stat_accepted_ratio']))
+        torch.testing.assert_close(logged['loss'], loss, rtol=1e-9, atol=1e-9)
+        pairs = [(method.student, student)] + [
+            (hook.bank[f'teacher.{k}'].segmentor, teachers[k]) for k in range(2)
+        ]
+        for ours, expected in pairs:
+            torch.testing.assert_close(
+                ours.state_dict(), expected.state_dict(), rtol=1e-9, atol=1e-9
+            )
+    partly_sure = [t // SHIFT % 2 for t, ratio in enumerate(ratios) if 0.02 < ratio < 0.98]
+    assert min(partly_sure.count(turn) for turn in (0, 1)) >= 2  # weights are really at work
