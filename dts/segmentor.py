@@ -38,7 +38,8 @@ def decode_logits(segmentor: EncoderDecoder, images: Tensor) -> Tensor:
     Raises:
         TypeError: if the head does not answer with one score map per class.
     """
-    *_, last = _decode_stages(segmentor, segmentor.extract_feat(images))
+    features = _through_neck(segmentor, encode(segmentor, images))
+    *_, last = _decode_stages(segmentor, features)
     return _to_input_size(last.logits, images, _heads(segmentor.decode_head)[-1])
 
 
@@ -55,7 +56,41 @@ def all_logits(segmentor: EncoderDecoder, images: Tensor) -> list[HeadLogits]:
     Raises:
         TypeError: if a head does not answer with one score map per class.
     """
-    features = segmentor.extract_feat(images)
+    return decode(segmentor, encode(segmentor, images), images)
+
+
+def encode(segmentor: EncoderDecoder, images: Tensor) -> tuple[Tensor, ...]:
+    """Return the feature maps of the backbone, before a neck.
+
+    Args:
+        segmentor: an ``EncoderDecoder`` of MMSeg.
+        images: (B, 3, H, W), normalised as the segmentor's data preprocessor does.
+
+    Returns:
+        (B, C_i, H_i, W_i) per level.
+    """
+    return tuple(segmentor.backbone(images))
+
+
+def decode(
+    segmentor: EncoderDecoder, features: Sequence[Tensor], images: Tensor
+) -> list[HeadLogits]:
+    """Return the scores of every head for given feature maps.
+
+    ``decode(s, encode(s, x), x)`` is ``all_logits(s, x)``; in between a method may change features.
+
+    Args:
+        segmentor: an ``EncoderDecoder`` of MMSeg, cascades included.
+        features: what ``encode`` returned, (B, C_i, H_i, W_i) per level.
+        images: (..., H, W), for the size of the scores.
+
+    Returns:
+        One entry per head; the first is the head that predicts.
+
+    Raises:
+        TypeError: if a head does not answer with one score map per class.
+    """
+    features = _through_neck(segmentor, features)
     stages = list(_decode_stages(segmentor, features))[::-1]
     heads = _heads(segmentor.decode_head)[::-1]
     if segmentor.with_auxiliary_head:
@@ -68,6 +103,12 @@ def all_logits(segmentor: EncoderDecoder, images: Tensor) -> list[HeadLogits]:
         HeadLogits(out.name, out.weight, _to_input_size(out.logits, images, head))
         for out, head in zip(stages, heads, strict=True)
     ]
+
+
+def _through_neck(segmentor: EncoderDecoder, features: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Apply the neck, if there is one, as ``EncoderDecoder.extract_feat`` does."""
+    necked: Sequence[Tensor] = segmentor.neck(features) if segmentor.with_neck else features
+    return necked
 
 
 def _decode_stages(segmentor: EncoderDecoder, features: Sequence[Tensor]) -> Iterator[HeadLogits]:

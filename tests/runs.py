@@ -160,6 +160,22 @@ def run_config(root: Path, work_dir: Path, **overrides: Any) -> Config:
     return base
 
 
+def as_dual_teacher(config: Config, shift: int) -> Config:
+    """Turn a run of ``run_config`` into one of Dual Teacher, hooks of other kinds kept."""
+    config.model = dict(
+        type='dts.DualTeacher',
+        student=config.model.student,
+        threshold=0.4,
+        sub_network='drop_path',
+        sub_network_rate=0.3,
+    )
+    hook = dict(type='dts.SwitchingTeachersHook', shift=shift, decay=0.9)
+    config.custom_hooks = [hook, *config.custom_hooks[1:]]
+    models = ['student', 'teacher.0', 'teacher.1']
+    config.val_cfg.models = models
+    return config
+
+
 def in_child(function: Callable[..., Any], *args: Any, timeout: float = 300) -> int:
     """Run a function in a forked process, single-threaded, and return the exit code.
 

@@ -92,3 +92,15 @@ def toy_batch(
         key: {name: [s[key] for s in samples] for name, samples in branches.items() if samples}
         for key in ('inputs', 'data_samples')
     }
+
+
+def batch_of_two_views(num_unlabeled: int = 3, **kwargs) -> dict:
+    """Toy batch with a second strong view, the first one at half of its brightness."""
+    batch = toy_batch(num_unlabeled=num_unlabeled, **kwargs)
+    batch['inputs']['unlabeled_strong_2'] = [
+        image // 2 for image in batch['inputs']['unlabeled_strong']
+    ]
+    batch['data_samples']['unlabeled_strong_2'] = [
+        sample.clone() for sample in batch['data_samples']['unlabeled_strong']
+    ]
+    return batch

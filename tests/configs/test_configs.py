@@ -7,14 +7,21 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmseg.registry import HOOKS
-from toys import toy_batch
 
 from dts.registry import DATA_SAMPLERS, MODELS
 from dts.teachers.bank import TeacherBank
+from toys import batch_of_two_views
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FILES = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 64)
+
+
+def teacher_names(hook):
+    """Names of the teachers that a hook of a config builds."""
+    if hook.type == 'dts.EmaTeacherHook':
+        return ['teacher']
+    return [f'teacher.{index}' for index in range(hook.get('num_teachers', 2))]
 
 
 class Streams:
@@ -36,7 +43,8 @@ def test_config_builds_and_takes_one_step(file):
     method.attach_teachers(TeacherBank.from_student(method.student, ['teacher']))
     wrapper = build_optim_wrapper(method, config.optim_wrapper)
     before = method.student.decode_head.conv_seg.weight.clone()
-    logged = method.train_step(toy_batch(size=SIZE, num_classes=num_classes), wrapper)
+    batch = batch_of_two_views(2, size=SIZE, num_classes=num_classes)
+    logged = method.train_step(batch, wrapper)
     assert all(torch.isfinite(value) for value in logged.values())
     assert not torch.equal(before, method.student.decode_head.conv_seg.weight)
 
@@ -54,5 +62,5 @@ def test_loader_schedule_and_hooks_fit_together(file):
     assert all(HOOKS.get(hook.type) for hook in hooks)
     teachers = [hook for hook in config.get('custom_hooks', []) if 'Teacher' in hook.type]
     models = {*config.val_cfg.models, *config.test_cfg.models}
-    assert ('teacher' in models) == bool(teachers)
+    assert models == {'student', *(name for hook in teachers for name in teacher_names(hook))}
     assert file.read_text().startswith('# '), 'the first line tells paper, score and cost'

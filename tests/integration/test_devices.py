@@ -11,7 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from dts.registry import MODELS
 from dts.teachers.bank import TeacherBank
 from dts.teachers.ema import EmaMotion
-from toys import toy_batch, toy_segmentor_config
+from dts.teachers.teacher import Teacher
+from dts.teachers.train_mode import TrainModeTeacher
+from toys import batch_of_two_views, toy_segmentor_config
 
 MODEL_FILES = Path(__file__).parents[2] / 'configs/_base_/models'
 
@@ -29,16 +31,18 @@ def student(name: str) -> dict:
     return config
 
 
-def step(method_type: str, name: str, **kwargs) -> dict[str, torch.Tensor]:
+def step(method_type: str, name: str, active: int = 0, **kwargs) -> dict[str, torch.Tensor]:
     """Forward, backward, optimizer and EMA under fake tensors on a device without data."""
     criterion = dict(type='dts.CrossEntropy', class_weight=[1.0, 2.0, 3.0])
     config = dict(type=method_type, student=student(name), criterion=criterion, **kwargs)
     method = MODELS.build(config).train().to('meta')
-    bank = TeacherBank.from_student(method.student, ['teacher'])
+    teacher_type = TrainModeTeacher if 'Faithful' in method_type else Teacher
+    bank = TeacherBank.from_student(method.student, ['teacher.0', 'teacher.1'], teacher_type)
+    bank.active = f'teacher.{active}'
     method.attach_teachers(bank)
-    motion = EmaMotion(bank['teacher'], method.student, decay=0.9)
+    motion = EmaMotion(bank[bank.active], method.student, decay=0.9)
     wrapper = OptimWrapper(torch.optim.AdamW(method.parameters()))
-    batch = toy_batch(size=(64, 64))
+    batch = batch_of_two_views(2, size=(64, 64))
     with FakeTensorMode(allow_non_fake_inputs=True):
         for part in batch.values():
             for branch, values in part.items():
@@ -48,7 +52,19 @@ def step(method_type: str, name: str, **kwargs) -> dict[str, torch.Tensor]:
     return logged
 
 
-@pytest.mark.parametrize('method_type', ['dts.Supervised', 'dts.MeanTeacher'])
+CUTMIX = dict(mix=dict(type='dts.CutMix'))
+METHODS = {
+    'dts.Supervised': {},
+    'dts.MeanTeacher': CUTMIX,
+    'dts.DualTeacher': {},
+    'dts.FaithfulDualTeacher': {},
+    'dts.UniMatch': {},
+    'dts.UniMatchV2': {},
+    'dts.CutMixSeg': CUTMIX,
+}
+
+
+@pytest.mark.parametrize('method_type', METHODS)
 @pytest.mark.parametrize(
     'name',
     [
@@ -59,8 +75,26 @@ def step(method_type: str, name: str, **kwargs) -> dict[str, torch.Tensor]:
     ],
 )
 def test_step_runs_on_tensors_without_data(method_type, name):
-    logged = step(method_type, name)
+    logged = step(method_type, name, **METHODS[method_type])
     assert all(value.device.type == 'meta' for value in logged.values())
+
+
+@pytest.mark.parametrize('method_type', ['dts.DualTeacher', 'dts.FaithfulDualTeacher'])
+def test_turns_of_the_second_teacher_run_on_tensors_without_data(method_type):
+    assert step(method_type, 'toy', active=1)['loss'].device.type == 'meta'
+
+
+@pytest.mark.parametrize(
+    ('name', 'kind'),
+    [
+        ('fpn_lite0', 'block_skip'),
+        ('fpn_lite0', 'stage_skip'),
+        pytest.param('segformer_mit-b0', 'drop_path', marks=pytest.mark.slow),
+    ],
+)
+def test_sub_networks_run_on_tensors_without_data(name, kind):
+    logged = step('dts.DualTeacher', name, sub_network=kind, sub_network_rate=0.5)
+    assert logged['loss'].device.type == 'meta'
 
 
 def test_a_host_sync_would_be_caught(monkeypatch):

@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 
 from dts.hooks.teacher_hook import unwrap
 from dts.registry import HOOKS
-from runs import make_images, on_ranks, run_config, small_segformer, train
+from runs import as_dual_teacher, make_images, on_ranks, run_config, small_segformer, train
 
 pytestmark = pytest.mark.slow
 
@@ -43,23 +43,34 @@ def states(folder):
 
 
 def flat(state):
-    teacher = state['teachers']['teachers']['teacher']['state_dict']
-    return {**{f's.{k}': v for k, v in state['student'].items()}, **teacher}
+    teachers = state['teachers']['teachers']
+    networks = {'student': state['student']}
+    networks.update({name: teacher['state_dict'] for name, teacher in teachers.items()})
+    return {f'{n}.{k}': v for n, network in networks.items() for k, v in network.items()}
 
 
-def test_students_teachers_and_buffers_stay_equal_and_a_resume_is_exact(tmp_path):
+def mean_teacher(config):
+    return config
+
+
+def dual_teacher(config):
+    return as_dual_teacher(config, shift=7)
+
+
+@pytest.mark.parametrize('method', [mean_teacher, dual_teacher])
+def test_students_teachers_and_buffers_stay_equal_and_a_resume_is_exact(tmp_path, method):
     make_images(tmp_path)
-    on_ranks(train, run(tmp_path, 'straight'))
+    on_ranks(train, method(run(tmp_path, 'straight')))
     first, second = (flat(state) for state in states(tmp_path / 'straight'))
     assert any('running_mean' in name for name in first)
     assert any((value != 0).any() for name, value in first.items() if 'running_mean' in name)
     for name, value in first.items():
         assert torch.equal(value, second[name]), name
 
-    half = run(tmp_path, 'half', max_iters=10)
+    half = method(run(tmp_path, 'half', max_iters=10))
     half.param_scheduler = [dict(type='PolyLR', power=0.9, end=40, by_epoch=False)]
     on_ranks(train, half)
-    resumed = run(tmp_path, 'resumed')
+    resumed = method(run(tmp_path, 'resumed'))
     resumed.resume, resumed.load_from = True, str(tmp_path / 'half/iter_10.pth')
     on_ranks(train, resumed)
     for name, value in flat(states(tmp_path / 'resumed')[1]).items():

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from dts.checkpoints.find import find_newest_checkpoint
-from runs import in_child, make_images, run_config, train
+from runs import as_dual_teacher, in_child, make_images, run_config, train
 
 
 def everything(path):
     """All that decides how the run goes on."""
     checkpoint = torch.load(path, weights_only=True)
+    assert checkpoint['dts']['teachers']['active']
     return {
         'student': checkpoint['state_dict'],
         'teachers': checkpoint['dts']['teachers'],
@@ -36,22 +37,32 @@ def assert_equal_bitwise(actual, expected, where=''):
         assert actual == expected, where
 
 
+def mean_teacher(config):
+    return config
+
+
+def dual_teacher(config):
+    return as_dual_teacher(config, shift=7)  # killed and resumed in the middle of a shift
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('num_workers', [0, 2])
-def test_40_steps_equal_17_steps_a_kill_and_a_resume(tmp_path, num_workers):
+@pytest.mark.parametrize(
+    ('method', 'num_workers'), [(mean_teacher, 0), (mean_teacher, 2), (dual_teacher, 0)]
+)
+def test_40_steps_equal_17_steps_a_kill_and_a_resume(tmp_path, method, num_workers):
     make_images(tmp_path)
     # The uninterrupted run has no workers: their number must change nothing either.
-    straight = run_config(tmp_path, tmp_path / 'straight')
+    straight = method(run_config(tmp_path, tmp_path / 'straight'))
     assert in_child(train, straight) == 0
 
     loader = dict(train_dataloader=dict(num_workers=num_workers))
-    killed = run_config(tmp_path, tmp_path / 'killed', **loader)
+    killed = method(run_config(tmp_path, tmp_path / 'killed', **loader))
     killed.custom_hooks = [*killed.custom_hooks, dict(type='dts.KillHook', iteration=20)]
     assert in_child(train, killed) == -signal.SIGKILL
 
     newest = find_newest_checkpoint(tmp_path / 'killed')
     assert newest.name == 'iter_17.pth'
-    resumed = run_config(tmp_path, tmp_path / 'killed', **loader)
+    resumed = method(run_config(tmp_path, tmp_path / 'killed', **loader))
     resumed.resume, resumed.load_from = True, str(newest)
     assert in_child(train, resumed) == 0
     expected = everything(tmp_path / 'straight/iter_40.pth')

@@ -94,10 +94,11 @@ def test_skipped_stages_are_their_projections_and_their_statistics_rest():
 def test_rates_rise_linearly_over_the_blocks():
     segmentor = Segmentor(mit()).train()
     with SubNetwork('drop_path', 0.5).drawn(segmentor):
-        rates = [
-            {layer.drop_prob for layer in block} for block in drop_path_layers(segmentor.backbone)
-        ]
-    assert rates == [{pytest.approx(0.5 * index / 5)} for index in range(6)]
+        blocks = drop_path_layers(segmentor.backbone)
+        rates = [[layer.drop_prob for layer in block] for block in blocks]
+    assert len(blocks) == 6
+    for index, block in enumerate(rates):
+        assert block == [pytest.approx(0.5 * index / 5)] * 2  # attention and feed-forward
 
 
 def test_branches_are_dropped_per_sample_at_their_rate_and_scaled():

@@ -1,0 +1,6 @@
+# UniMatch V2 (2025) with a CNN, on 11 labelled CamVid frames. Scores, cost and commands: ../dual_teacher/README.md.
+_base_ = ['unimatch_fpn_lite0_1xb4-800_camvid-1_32-224x288.py']
+model = dict(type='dts.UniMatchV2')
+custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.99)]
+val_cfg = dict(models=['student', 'teacher'])
+test_cfg = dict(models=['student', 'teacher'])
