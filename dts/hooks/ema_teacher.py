@@ -31,7 +31,7 @@ class EmaTeacherHook(TeacherHook):
             runner: the runner.
         """
         method = self.build_bank(runner, ['teacher'])
-        self.motion = EmaMotion(self.bank['teacher'], method.student, self.decay, self.buffers)
+        self.motions = [EmaMotion(self.bank['teacher'], method.student, self.decay, self.buffers)]
 
     def move(self, runner: Runner) -> None:
         """Move the teacher and log how long its mean is.
@@ -39,7 +39,7 @@ class EmaTeacherHook(TeacherHook):
         Args:
             runner: the runner.
         """
-        decay = self.motion.update(self.bank.updates)
+        decay = self.motions[0].update(self.bank.updates)
         hub = runner.message_hub
         hub.update_scalar('train/teacher.decay', decay)
         hub.update_scalar('train/teacher.horizon', ema_horizon(self.bank.updates, self.decay))

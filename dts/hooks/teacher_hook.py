@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from dts.methods.base import TeacherStudent
 from dts.teachers.bank import TeacherBank
+from dts.teachers.ema import EmaMotion
 from dts.teachers.teacher import Teacher
 
 
@@ -22,6 +23,7 @@ class TeacherHook(Hook):
 
     priority = 'ABOVE_NORMAL'
     bank: TeacherBank
+    motions: list[EmaMotion]
     _saved: dict[str, Any] | None = None
 
     @abstractmethod

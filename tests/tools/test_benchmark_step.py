@@ -11,11 +11,13 @@ import torch
 from torch import nn
 
 from dts.methods.base import TeacherStudent
+from dts.methods.dual_teacher import DualTeacher
 from dts.methods.mean_teacher import MeanTeacher
 from dts.methods.supervised import Supervised
+from dts.methods.unimatch import UniMatch
 from dts.teachers.bank import TeacherBank
 from runs import in_child, make_images, run_config
-from toys import toy_batch, toy_segmentor_config
+from toys import batch_of_two_views, toy_batch, toy_segmentor_config
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
 
@@ -82,6 +84,55 @@ def test_supervised_floor_follows_the_method_for_three_steps() -> None:
     for _ in range(3):
         data = method.data_preprocessor(batch, True)
         loss = method.parse_losses(method.loss(**data))[0]
+        torch.testing.assert_close(floor(ready), loss.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def test_dual_teacher_floor_follows_the_method_for_three_steps() -> None:
+    method = DualTeacher(
+        toy_segmentor_config(),
+        CRITERION,
+        threshold=0.36,
+        mix=[None],
+        weighting=['image_fraction'],
+        consistency_weight=0.3,
+    ).train()
+    optimizer = sgd(method)
+    method.attach_teachers(TeacherBank.from_student(method.student, ['teacher.0', 'teacher.1']))
+    batch = toy_batch()
+    floor = build_floor(method, optimizer)
+    ready = prepare(method, batch)
+    teacher = method.teachers['teacher.0'].segmentor
+    for _ in range(3):
+        data = method.data_preprocessor(batch, True)
+        loss = method.parse_losses(method.loss(**data))[0]
+        torch.testing.assert_close(floor(ready), loss.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            for old, new in zip(teacher.parameters(), method.student.parameters(), strict=True):
+                old.lerp_(new, 0.01)
+
+
+def test_unimatch_floor_follows_the_method_for_three_steps() -> None:
+    method = UniMatch(
+        toy_segmentor_config(),
+        CRITERION,
+        threshold=0.36,
+        mix={'type': 'dts.CutMix', 'probability': 0.0},
+    ).train()
+    optimizer = sgd(method)
+    batch = batch_of_two_views(2)
+    floor = build_floor(method, optimizer)
+    ready = prepare(method, batch)
+    for seed in range(3):
+        data = method.data_preprocessor(batch, True)
+        torch.manual_seed(seed)
+        loss = method.parse_losses(method.loss(**data))[0]
+        torch.manual_seed(seed)
         torch.testing.assert_close(floor(ready), loss.detach())
         optimizer.zero_grad()
         loss.backward()

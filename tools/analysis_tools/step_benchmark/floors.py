@@ -138,10 +138,8 @@ def mean_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
         num_labeled = len(batch.labels)
         images = torch.cat([batch.images['labeled'], batch.images['unlabeled_strong']])
         heads = _head_logits(student, images)
-        logits_unlabeled = heads[0][1][num_labeled:]
-        unlabeled = F.cross_entropy(logits_unlabeled, target, weight=class_weight, reduction='none')
-        mass = trust.numel() if class_weight is None else class_weight[target].sum()
-        loss = method.unlabeled_weight * (unlabeled * trust).sum() / mass
+        unlabeled = _weighted(heads[0][1][num_labeled:], target, trust, class_weight)
+        loss = method.unlabeled_weight * unlabeled
         for weight, logits in heads:
             loss = loss + weight * _cross_entropy(logits[:num_labeled], batch.labels, class_weight)
         loss.backward()
@@ -152,12 +150,87 @@ def mean_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     return step
 
 
-FLOORS: dict[str, FloorBuilder] = {'Supervised': supervised, 'MeanTeacher': mean_teacher}
+def dual_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
+    """Forward of one teacher, two student forwards (mixed images, consistency), EMA."""
+    student = copy.deepcopy(method.student).train()
+    teacher = copy.deepcopy(method.student).eval().requires_grad_(False)
+    own_optimizer = copy_optimizer(optimizer, method.student, student)
+    class_weight = method.criterion.class_weight
+    weights_teacher = list(teacher.parameters())
+    weights_student = [weight.detach() for weight in student.parameters()]
+
+    def step(batch: ReadyBatch) -> Tensor:
+        own_optimizer.zero_grad()
+        with torch.no_grad():
+            _, logits_teacher = _head_logits(teacher, batch.images['unlabeled_weak'])[0]
+            confidence, target = logits_teacher.softmax(dim=1).max(dim=1)
+            trust = (confidence >= method.threshold).float()
+            share = trust.mean(dim=(1, 2), keepdim=True)
+        strong = batch.images['unlabeled_strong']
+        num_labeled = len(batch.labels)
+        heads = _head_logits(student, torch.cat([batch.images['labeled'], strong]))
+        loss = _weighted(heads[0][1][num_labeled:], target, share, class_weight)
+        for weight, logits in heads:
+            loss = loss + weight * _cross_entropy(logits[:num_labeled], batch.labels, class_weight)
+        logits_again = _head_logits(student, strong)[0][1]
+        consistency = _weighted(logits_again, target, trust, class_weight)
+        loss = loss + method.consistency_weight * consistency
+        loss.backward()
+        own_optimizer.step()
+        torch._foreach_lerp_(weights_teacher, weights_student, 0.01)
+        return loss.detach()
+
+    return step
+
+
+def unimatch(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
+    """Forward with a dropped copy of the features, forward of two strong views, no teacher."""
+    student = copy.deepcopy(method.student).train()
+    own_optimizer = copy_optimizer(optimizer, method.student, student)
+    class_weight = method.criterion.class_weight
+
+    def step(batch: ReadyBatch) -> Tensor:
+        own_optimizer.zero_grad()
+        weak, num_labeled = batch.images['unlabeled_weak'], len(batch.labels)
+        images = torch.cat([batch.images['labeled'], weak])
+        features = student.backbone(images)
+        both = [
+            torch.cat([feature, F.dropout2d(feature[num_labeled:], 0.5)]) for feature in features
+        ]
+        heads = _score(student, student.neck(both) if student.with_neck else both, images)
+        logits = heads[0][1]
+        with torch.no_grad():
+            logits_weak = logits[num_labeled : num_labeled + len(weak)]
+            confidence, target = logits_weak.softmax(dim=1).max(dim=1)
+            trust = (confidence >= method.threshold).float()
+        loss = 0.5 * _weighted(logits[num_labeled + len(weak) :], target, trust, class_weight)
+        for weight, scores in heads:
+            loss = loss + weight * _cross_entropy(scores[:num_labeled], batch.labels, class_weight)
+        strong = [batch.images['unlabeled_strong'], batch.images['unlabeled_strong_2']]
+        for one in _head_logits(student, torch.cat(strong))[0][1].chunk(2):
+            loss = loss + 0.25 * _weighted(one, target, trust, class_weight)
+        loss.backward()
+        own_optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+FLOORS: dict[str, FloorBuilder] = {
+    'Supervised': supervised,
+    'MeanTeacher': mean_teacher,
+    'DualTeacher': dual_teacher,
+    'UniMatch': unimatch,
+}
 
 
 def _head_logits(segmentor: Any, images: Tensor) -> list[tuple[float, Tensor]]:
     """Return loss weight and upsampled scores of the heads, the one that predicts first."""
-    features = segmentor.extract_feat(images)
+    return _score(segmentor, segmentor.extract_feat(images), images)
+
+
+def _score(segmentor: Any, features: Any, images: Tensor) -> list[tuple[float, Tensor]]:
+    """Return loss weight and upsampled scores of the heads for given features."""
     heads = [segmentor.decode_head]
     if segmentor.training and segmentor.with_auxiliary_head:
         auxiliary = segmentor.auxiliary_head
@@ -169,6 +242,15 @@ def _head_logits(segmentor: Any, images: Tensor) -> list[tuple[float, Tensor]]:
         )
         scored.append((float(getattr(head.loss_decode, 'loss_weight', 1.0)), logits))
     return scored
+
+
+def _weighted(
+    logits: Tensor, target: Tensor, weight: Tensor, class_weight: Tensor | None
+) -> Tensor:
+    """Mean over all pixels, each with its weight (U, H, W) or (U, 1, 1)."""
+    loss = F.cross_entropy(logits, target, weight=class_weight, reduction='none')
+    mass = target.numel() if class_weight is None else class_weight[target].sum()
+    return (loss * weight).sum() / mass
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, class_weight: Tensor | None) -> Tensor:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from mmengine.optim import OptimWrapper
 
-from dts.hooks.ema_teacher import EmaTeacherHook
-from dts.hooks.teacher_hook import unwrap
+from dts.hooks.teacher_hook import TeacherHook, unwrap
 from dts.loops import TrainLoop
 from dts.registry import LOOPS
 from step_benchmark.clock import Cost, measure, measure_peak_memory
@@ -99,7 +98,7 @@ class InterleavedLoop(TrainLoop):
         runner = self.runner
         steps = {'method': lambda: self.step(batch), 'floor': lambda: floor(ready)}
         memory = {name: measure_peak_memory(step, device) for name, step in steps.items()}
-        motions = [hook.motion for hook in runner.hooks if isinstance(hook, EmaTeacherHook)]
+        hooks = [hook for hook in runner.hooks if isinstance(hook, TeacherHook)]
         self.measured = {
             'device': str(device),
             'method': type(unwrap(runner)).__name__,
@@ -110,5 +109,5 @@ class InterleavedLoop(TrainLoop):
             'waiting_share': measure_waiting(
                 self.dataloader, self.step, device, min(self.num_steps, NUM_LOADER_BATCHES)
             ),
-            'ema': measure_ema(motions[0], device) if motions else None,
+            'ema': measure_ema(hooks[0].motions[0], device) if hooks else None,
         }
