@@ -1,5 +1,6 @@
 """Every config of a run builds all its parts and does one finite step on small inputs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ from toys import batch_of_two_views
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FILES = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 64)
+IS_LARGE = re.compile('deeplabv3plus|mit-b1')
+CASES = [
+    pytest.param(file, id=file.stem, marks=[pytest.mark.slow] if IS_LARGE.search(file.stem) else [])
+    for file in FILES
+]
 
 
 def teacher_names(hook):
@@ -31,7 +37,7 @@ class Streams:
         self.streams = {name: range(9) for name in names}
 
 
-@pytest.mark.parametrize('file', FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize('file', CASES)
 def test_config_builds_and_takes_one_step(file):
     config = Config.fromfile(file, format_python_code=False)
     student = config.model.student

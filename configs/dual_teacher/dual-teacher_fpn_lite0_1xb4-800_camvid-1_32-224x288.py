@@ -1,0 +1,26 @@
+# Dual Teacher (NeurIPS 2023), corrected mode, on 11 labelled CamVid frames. Scores, cost and commands: README.md beside this file.
+_base_ = [
+    '../_base_/models/fpn_lite0.py',
+    '../_base_/datasets/camvid.py',
+    '../_base_/schedules/adamw_800.py',
+    '../_base_/runtime.py',
+    '../_base_/tta.py',
+]
+student = _base_.model
+student.data_preprocessor.size = _base_.crop_size
+student.decode_head.num_classes = _base_.num_classes
+model = dict(
+    _delete_=True,
+    type='dts.DualTeacher',
+    student=student,
+    criterion=dict(type='dts.CrossEntropy', class_weight=_base_.class_weight),
+    threshold=0.95,
+    mix=[dict(type='dts.BetaCutMix'), dict(type='dts.ClassMix')],
+    weighting=['image_fraction', 'batch_fraction'],
+    consistency_weight=0.2,
+    sub_network='block_skip',
+)
+# A pass over 11 labelled frames is 3 steps, too short a turn; one over the unlabelled frames is 89.
+custom_hooks = [dict(type='dts.SwitchingTeachersHook', shift='unlabeled_pass', decay=0.99)]
+val_cfg = dict(models=['student', 'teacher.0', 'teacher.1'])
+test_cfg = dict(models=['student', 'teacher.0', 'teacher.1'])
