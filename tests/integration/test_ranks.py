@@ -60,17 +60,17 @@ def dual_teacher(config):
 @pytest.mark.parametrize('method', [mean_teacher, dual_teacher])
 def test_students_teachers_and_buffers_stay_equal_and_a_resume_is_exact(tmp_path, method):
     make_images(tmp_path)
-    on_ranks(train, method(run(tmp_path, 'straight')))
+    on_ranks(train, method(run(tmp_path, 'straight', batch=2)))
     first, second = (flat(state) for state in states(tmp_path / 'straight'))
     assert any('running_mean' in name for name in first)
     assert any((value != 0).any() for name, value in first.items() if 'running_mean' in name)
     for name, value in first.items():
         assert torch.equal(value, second[name]), name
 
-    half = method(run(tmp_path, 'half', max_iters=10))
+    half = method(run(tmp_path, 'half', max_iters=10, batch=2))
     half.param_scheduler = [dict(type='PolyLR', power=0.9, end=40, by_epoch=False)]
     on_ranks(train, half)
-    resumed = method(run(tmp_path, 'resumed'))
+    resumed = method(run(tmp_path, 'resumed', batch=2))
     resumed.resume, resumed.load_from = True, str(tmp_path / 'half/iter_10.pth')
     on_ranks(train, resumed)
     for name, value in flat(states(tmp_path / 'resumed')[1]).items():
