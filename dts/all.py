@@ -1,15 +1,20 @@
 """Importing this module registers everything that configs can name as ``dts.X``."""
 
 import dts.amp
+import dts.datasets.ade20k
 import dts.datasets.branches
 import dts.datasets.camvid
+import dts.datasets.cityscapes
+import dts.datasets.coco_semi
 import dts.datasets.folder
 import dts.datasets.nuclei
 import dts.datasets.sampler
 import dts.datasets.streams
 import dts.datasets.toy_city
 import dts.datasets.transforms.albumentations
+import dts.datasets.transforms.center_crop
 import dts.datasets.transforms.loading
+import dts.datasets.voc2012
 import dts.evaluation.loops
 import dts.evaluation.metric
 import dts.hooks.average_buffers
@@ -29,6 +34,7 @@ import dts.methods.supervised
 import dts.methods.unimatch
 import dts.methods.unimatch_v2
 import dts.mixing.classmix
+import dts.mixing.color
 import dts.mixing.cutmix
 import dts.models.efficientnet_lite
 import dts.optim  # noqa: F401

@@ -17,6 +17,7 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 
 from dts import compat
+from dts.protocols.configs import check_config
 
 USER_ERROR_EXIT_CODE = 2
 
@@ -56,6 +57,7 @@ def read_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: if there is no such config.
+        ValueError: if it names a protocol and does not follow it.
     """
     check_file(args.config, 'config')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -65,6 +67,7 @@ def read_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     default = cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
     cfg.work_dir = args.work_dir or default
+    check_config(cfg)
     return cfg
 
 

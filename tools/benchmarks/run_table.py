@@ -16,6 +16,7 @@ from pathlib import Path
 
 from result_table.processes import run_cells
 from result_table.progress import say
+from result_table.protocols import check_protocols
 from result_table.records import replace_file
 from result_table.render import collect, render, replace_block
 from result_table.spec import Table, load_table
@@ -97,6 +98,7 @@ def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRI
     """
     args = parse_args(arguments)
     table = load_table(args.table)
+    check_protocols(table)
     root = args.work_root / table.name
     write_readme(table, root)
     if args.render_only:

@@ -1,0 +1,1 @@
+"""Protocols of published result tables: which list, crop, evaluation and network a score is of."""

@@ -1,0 +1,117 @@
+"""Colour operations against the standard library, blur against its integral and OpenCV."""
+
+import colorsys
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from dts.mixing.color import (
+    ColorAugmentation,
+    adjust_brightness,
+    adjust_contrast,
+    adjust_saturation,
+    gaussian_blur,
+    shift_hue,
+)
+
+
+def column(*values):
+    return torch.tensor(values).view(-1, 1, 1, 1)
+
+
+def preprocessor(is_rgb=True):
+    return SimpleNamespace(
+        mean=torch.tensor([123.0, 116.0, 103.0]).view(3, 1, 1),
+        std=torch.tensor([58.0, 57.0, 56.0]).view(3, 1, 1),
+        channel_conversion=is_rgb,
+    )
+
+
+def normalised(images, **kwargs):
+    stats = preprocessor(**kwargs)
+    return (images * 255 - stats.mean) / stats.std
+
+
+def test_hue_turns_as_in_the_standard_library():
+    images = torch.rand(3, 3, 4, 5)
+    images[0, :, 0, 0] = 0.4  # grey has no hue
+    shifts = (0.0, 0.2, -0.45)
+    turned = shift_hue(images, column(*shifts))
+    for b in range(3):
+        for row in range(4):
+            for col in range(5):
+                hue, saturation, value = colorsys.rgb_to_hsv(*images[b, :, row, col].tolist())
+                expected = colorsys.hsv_to_rgb((hue + shifts[b]) % 1.0, saturation, value)
+                torch.testing.assert_close(
+                    turned[b, :, row, col], torch.tensor(expected), atol=1e-5, rtol=0
+                )
+
+
+def test_brightness_contrast_and_saturation_at_their_ends():
+    images = torch.rand(2, 3, 4, 4)
+    one, zero = column(1.0, 1.0), column(0.0, 0.0)
+    grey = 0.299 * images[:, 0] + 0.587 * images[:, 1] + 0.114 * images[:, 2]
+    for operation in (adjust_brightness, adjust_contrast, adjust_saturation):
+        torch.testing.assert_close(operation(images, one), images)
+    assert (adjust_brightness(images, zero) == 0).all()
+    torch.testing.assert_close(adjust_saturation(images, zero)[:, 1], grey)
+    flat = adjust_contrast(images, zero)
+    torch.testing.assert_close(flat, grey.mean((1, 2))[:, None, None, None].expand_as(flat))
+    torch.testing.assert_close(
+        adjust_brightness(images, column(0.5, 2.0))[1], (2 * images[1]).clamp(max=1)
+    )
+
+
+def test_blur_equals_opencv_with_a_sigma_per_image():
+    images = torch.rand(2, 3, 20, 24)
+    blurred = gaussian_blur(images, torch.tensor([0.3, 1.1]))
+    for image, result, sigma in zip(images, blurred, (0.3, 1.1), strict=True):
+        expected = cv2.GaussianBlur(
+            image.permute(1, 2, 0).numpy(), (11, 11), sigma, borderType=cv2.BORDER_REFLECT_101
+        )
+        np.testing.assert_allclose(result.permute(1, 2, 0).numpy(), expected, atol=1e-5)
+
+
+def test_nothing_happens_at_probability_zero():
+    images = normalised(torch.rand(2, 3, 16, 16))
+    augmentation = ColorAugmentation(0.25, jitter_probability=0.0, blur_probability=0.0)
+    torch.testing.assert_close(augmentation(images, preprocessor()), images, atol=1e-5, rtol=1e-5)
+
+
+def test_every_image_draws_for_itself_at_the_probability():
+    images = normalised(torch.rand(1, 3, 16, 16)).expand(300, 3, 16, 16)
+    augmentation = ColorAugmentation(0.25, jitter_probability=0.7, blur_probability=0.0)
+    changed = (augmentation(images, preprocessor()) - images).abs().flatten(1).amax(1) > 1e-4
+    assert float(changed.float().mean()) == pytest.approx(0.7, abs=0.08)
+
+
+def test_channel_order_does_not_matter():
+    colors = torch.rand(2, 3, 16, 16)
+    augmentation = ColorAugmentation(0.25, jitter_probability=1.0, blur_probability=0.0)
+    stats = preprocessor()
+    swapped = SimpleNamespace(
+        mean=stats.mean.flip(0), std=stats.std.flip(0), channel_conversion=False
+    )
+    torch.manual_seed(0)
+    rgb = augmentation((colors * 255 - stats.mean) / stats.std, stats)
+    torch.manual_seed(0)
+    bgr = augmentation((colors.flip(1) * 255 - swapped.mean) / swapped.std, swapped)
+    torch.testing.assert_close(rgb, bgr.flip(1), atol=1e-5, rtol=1e-5)
+
+
+def test_results_stay_in_the_range_of_images():
+    augmentation = ColorAugmentation(0.5, 1.0, 1.0)
+    stats = preprocessor()
+    result = augmentation(normalised(torch.rand(8, 3, 16, 16)), stats) * stats.std + stats.mean
+    assert result.min() > -1e-3
+    assert result.max() < 255 + 1e-3
+
+
+def test_ranges_are_checked():
+    with pytest.raises(ValueError, match=r'strength must be in \[0, 0.5\], got 1.0'):
+        ColorAugmentation(1.0)
+    with pytest.raises(ValueError, match='blur_probability'):
+        ColorAugmentation(0.2, blur_probability=2.0)

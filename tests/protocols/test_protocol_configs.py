@@ -1,0 +1,166 @@
+"""Configs that name a protocol have to follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+
+from dts.protocols.configs import check_config, comparable_facts
+from small_trees import write_lines
+
+RUN = """
+_base_ = ['{base}/_base_/models/pspnet_r50.py', '{base}/_base_/datasets/{data}.py']
+student = _base_.model
+student.test_cfg = _base_.evaluation
+student.data_preprocessor.size = _base_.crop_size
+student.decode_head.num_classes = _base_.num_classes
+model = dict(_delete_=True, type='dts.MeanTeacher', student=student)
+test_cfg = dict(models=['student', 'teacher'])
+protocol = '{protocol}'
+"""
+FITTING = {
+    'voc2012-classic-183-321': 'voc2012',
+    'voc2012-classic-183-513': 'voc2012_513',
+    'cityscapes-cps-186-801': 'cityscapes',
+    'cityscapes-cps-186-769': 'cityscapes_769',
+    'ade20k-semivl-631-512': 'ade20k',
+    'coco-pseudoseg-463-513': 'coco_semi',
+}
+
+
+@pytest.fixture
+def read(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Reads a run config on top of a data config; the data root is empty."""
+    monkeypatch.setenv('DTS_DATA_ROOT', str(tmp_path / 'data'))
+
+    def read_config(protocol: str, data: str | None = None, **options: Any) -> Config:
+        path = tmp_path / 'run.py'
+        text = RUN.format(
+            base=repository / 'configs', data=data or FITTING[protocol], protocol=protocol
+        )
+        path.write_text(text)
+        config = Config.fromfile(path, format_python_code=False)
+        config.merge_from_dict({key.replace('__', '.'): value for key, value in options.items()})
+        return config
+
+    return read_config
+
+
+@pytest.mark.parametrize('name', FITTING)
+def test_data_configs_follow_their_protocols(read: Callable[..., Any], name: str) -> None:
+    assert check_config(read(name)).name == name
+
+
+def test_config_without_a_claim_passes(repository: Path) -> None:
+    path = repository / 'configs/supervised/supervised_fpn_lite0_1xb4-800_camvid-1_32-224x288.py'
+    assert check_config(Config.fromfile(path, format_python_code=False)) is None
+
+
+WRONG = {
+    'crop': (
+        ('voc2012-classic-183-513', 'voc2012'),
+        {},
+        'crop: [(321, 321)], the protocol has [(513, 513)]',
+    ),
+    'data set': (
+        ('coco-pseudoseg-463-513', 'voc2012_513'),
+        {},
+        'data set: dts.VOC2012Dataset, the protocol has dts.COCOSemiDataset',
+    ),
+    'whole instead of slide': (
+        ('cityscapes-cps-186-801', None),
+        {'model__student__test_cfg': dict(_delete_=True, mode='whole')},
+        'evaluation: whole, the protocol has slide (crop_size (801, 801), stride (534, 534))',
+    ),
+    'slide instead of center': (
+        ('cityscapes-cps-186-801-center', 'cityscapes'),
+        {},
+        'evaluation: slide (crop_size (801, 801), stride (534, 534)), the protocol has center',
+    ),
+    'stride': (
+        ('cityscapes-cps-186-801', None),
+        {'model__student__test_cfg__stride': (801, 801)},
+        'stride (801, 801)), the protocol has slide',
+    ),
+    'resized': (
+        ('voc2012-classic-183-321', None),
+        {
+            'test_dataloader__dataset__pipeline': [
+                dict(type='dts.LoadImage'),
+                dict(type='Resize', scale=(512, 512), keep_ratio=True),
+            ]
+        },
+        'evaluation: whole (resize (512, 512)), the protocol has whole',
+    ),
+    'network': (
+        ('voc2012-classic-183-321', None),
+        {'test_cfg__models': ['student', 'mean']},
+        "scored network 'mean', the protocol has ['student', 'teacher']",
+    ),
+    'all labelled': (
+        ('ade20k-semivl-631-512', None),
+        {'train_dataloader__dataset__streams__labeled__ann_file': ''},
+        'all images are labelled, the protocol labels 631',
+    ),
+}
+
+
+@pytest.mark.parametrize('case', WRONG)
+def test_every_departure_is_named(read: Callable[..., Any], case: str) -> None:
+    (protocol, data), options, message = WRONG[case]
+    with pytest.raises(ValueError, match=f'names the protocol {protocol}, but') as caught:
+        check_config(read(protocol, data, **options))
+    faults = [line for line in str(caught.value).splitlines() if line.startswith('  ')]
+    assert len(faults) == 1
+    assert message in faults[0]
+
+
+def test_center_crop_pipeline_follows_its_protocol(read: Callable[..., Any]) -> None:
+    steps = [
+        dict(type='dts.LoadImage'),
+        dict(type='dts.LoadLabels'),
+        dict(type='dts.CenterCrop', crop_size=(801, 801)),
+        dict(type='PackSegInputs'),
+    ]
+    name = 'cityscapes-cps-186-801-center'
+    config = read(name, 'cityscapes', test_dataloader__dataset__pipeline=steps)
+    assert check_config(config).name == name
+
+
+def test_several_teachers_count_as_teacher(read: Callable[..., Any]) -> None:
+    models = ['student', 'teacher.0', 'teacher.1']
+    assert check_config(read('voc2012-classic-183-321', test_cfg__models=models))
+
+
+def test_list_on_disk_is_checked(read: Callable[..., Any], tmp_path: Path) -> None:
+    voc = tmp_path / 'data/VOCdevkit/VOC2012'
+    path = voc / 'splits/blended/662/labeled.txt'
+    ids = [f'2007_{number:06d}' for number in range(662)]
+    write_lines(path, ids)
+    ann_file = {
+        'train_dataloader__dataset__streams__labeled__ann_file': 'splits/blended/662/labeled.txt'
+    }
+    config = read('voc2012-blended-662-321', 'voc2012', **ann_file)
+    assert check_config(config)  # without VOC's train list the composition is not known
+    write_lines(voc / 'ImageSets/Segmentation/train.txt', ids)
+    with pytest.raises(ValueError, match=r'labeled\.txt: 662 of its 662 .* as a priority list has'):
+        check_config(config)
+
+
+def test_unknown_protocol_is_named(read: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="no protocol 'voc2012-classic-7-321'"):
+        check_config(read('voc2012-classic-7-321', 'voc2012'))
+
+
+def test_facts_leave_out_streams_that_no_batch_draws_from(read: Callable[..., Any]) -> None:
+    config = read('voc2012-classic-183-321')
+    facts = comparable_facts(config)
+    assert facts['unlabeled images']['ann_file'] == 'splits/classic/183/unlabeled.txt'
+    assert facts['scored images']['ann_file'] == 'ImageSets/Segmentation/val.txt'
+    assert facts['crop'] == [(321, 321)]
+    config.train_dataloader.sampler.batch.unlabeled = 0
+    assert 'unlabeled images' not in comparable_facts(config)
