@@ -22,6 +22,7 @@ import dts.hooks.check_labels
 import dts.hooks.checkpoint
 import dts.hooks.coupling
 import dts.hooks.ema_teacher
+import dts.hooks.reference_encoder
 import dts.hooks.step_seed
 import dts.hooks.switching_teachers
 import dts.loops
@@ -30,6 +31,7 @@ import dts.methods.cutmix_seg
 import dts.methods.dual_teacher
 import dts.methods.faithful_dual_teacher
 import dts.methods.mean_teacher
+import dts.methods.self_training
 import dts.methods.supervised
 import dts.methods.unimatch
 import dts.methods.unimatch_v2

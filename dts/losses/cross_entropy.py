@@ -18,6 +18,7 @@ def cross_entropy(
     pixel_weight: Tensor | None = None,
     class_weight: Tensor | None = None,
     ignore_index: int = 255,
+    avg_non_ignore: bool = True,
 ) -> Tensor:
     """Return the weighted mean cross entropy over the valid pixels.
 
@@ -38,6 +39,8 @@ def cross_entropy(
         pixel_weight: (B, H, W), >= 0; None means 1 everywhere.
         class_weight: (K,), >= 0; None means 1 for every class.
         ignore_index: label of pixels that are left out.
+        avg_non_ignore: False divides by the number of all pixels, ignored ones included, as DACS,
+            DAFormer and MMSeg's default do; class weights then are no part of the denominator.
 
     Returns:
         Scalar; exactly 0 with zero gradient when no pixel is valid.
@@ -60,7 +63,9 @@ def cross_entropy(
         logits, labels, weight=class_weight, ignore_index=ignore_index, reduction='none'
     )  # (B, H, W), already times w_y, 0 where ignored
     valid_mask = labels != ignore_index
-    if class_weight is None:
+    if not avg_non_ignore:
+        denominator = loss.new_tensor(labels.numel())
+    elif class_weight is None:
         denominator = valid_mask.sum().to(loss.dtype)
     else:
         weight_of_label = class_weight[labels.clamp(0, len(class_weight) - 1)]
@@ -77,17 +82,22 @@ class CrossEntropy(nn.Module):
     Args:
         class_weight: one weight >= 0 per class; None means 1 for every class.
         ignore_index: label of pixels that are left out.
+        avg_non_ignore: whether ignored pixels are no part of the denominator.
     """
 
     class_weight: Tensor | None
 
     def __init__(
-        self, class_weight: Sequence[float] | None = None, ignore_index: int = 255
+        self,
+        class_weight: Sequence[float] | None = None,
+        ignore_index: int = 255,
+        avg_non_ignore: bool = True,
     ) -> None:
         super().__init__()
         weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
         self.register_buffer('class_weight', weight, persistent=False)
         self.ignore_index = ignore_index
+        self.avg_non_ignore = avg_non_ignore
 
     def forward(self, logits: Tensor, labels: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
         """Return the loss, see ``cross_entropy``.
@@ -114,4 +124,5 @@ class CrossEntropy(nn.Module):
             pixel_weight=pixel_weight,
             class_weight=self.class_weight,
             ignore_index=self.ignore_index,
+            avg_non_ignore=self.avg_non_ignore,
         )

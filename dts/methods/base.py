@@ -122,19 +122,27 @@ class TeacherStudent(BaseModel, ABC):
                 )
         return super().parse_losses(losses)
 
-    def score_heads(self, heads: list[HeadLogits], labels: Tensor, prefix: str) -> Losses:
+    def score_heads(
+        self,
+        heads: list[HeadLogits],
+        labels: Tensor,
+        prefix: str,
+        pixel_weight: Tensor | None = None,
+    ) -> Losses:
         """Score every head against labels.
 
         Args:
             heads: scores of the heads of the student, (B, K, H, W) each.
             labels: (B, H, W) int64.
             prefix: first part of the keys, for example ``sup``.
+            pixel_weight: (B, H, W) >= 0; None means 1 everywhere.
 
         Returns:
             ``{prefix}.{head}.loss_ce`` for every head, times the head's own weight.
         """
         return {
-            f'{prefix}.{head.name}.loss_ce': head.weight * self.criterion(head.logits, labels)
+            f'{prefix}.{head.name}.loss_ce': head.weight
+            * self.criterion(head.logits, labels, pixel_weight)
             for head in heads
         }
 

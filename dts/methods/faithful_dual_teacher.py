@@ -113,7 +113,7 @@ class FaithfulDualTeacher(TeacherStudent):
         losses['mix.loss_ce'] = loss_mix
         losses['consistency.loss_ce'] = CONSISTENCY_WEIGHT * loss_consistency
         losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
-        losses['stat_disagreement'] = disagreement(logits_mixed, target_mixed)
+        losses['stat_disagreement'] = disagreement(logits_mixed, target_mixed.labels)
         if has_labels(samples):
             losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(
                 target, self.threshold, stack_labels(samples)

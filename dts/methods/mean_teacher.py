@@ -108,7 +108,7 @@ class MeanTeacher(TeacherStudent):
         )
 
         losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
-        losses['stat_disagreement'] = disagreement(logits_student, target_mixed)
+        losses['stat_disagreement'] = disagreement(logits_student, target_mixed.labels)
         if has_labels(samples):
             losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(
                 target, self.threshold, stack_labels(samples)

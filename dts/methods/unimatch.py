@@ -109,7 +109,7 @@ class UniMatch(TeacherStudent):
         )
 
         losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
-        losses['stat_disagreement'] = disagreement(logits_strong[0], mixed[0])
+        losses['stat_disagreement'] = disagreement(logits_strong[0], mixed[0].labels)
         if has_labels(samples):
             losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(
                 target, self.threshold, stack_labels(samples)

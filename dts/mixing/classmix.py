@@ -44,7 +44,11 @@ class ClassMix:
 
 
 def draw_classes(
-    labels: Tensor, num_classes: int, generator: torch.Generator | None = None
+    labels: Tensor,
+    num_classes: int,
+    generator: torch.Generator | None = None,
+    *,
+    round_up: bool = False,
 ) -> Tensor:
     """Return where an image shows one of floor(n/2) of its n classes, drawn at random.
 
@@ -52,6 +56,7 @@ def draw_classes(
         labels: (B, H, W) int64 in [0, num_classes - 1], any other value = no class.
         num_classes: K.
         generator: source of the draws; None takes the device's global one.
+        round_up: draw ceil(n/2) classes, as DACS does on source labels.
 
     Returns:
         (B, H, W) bool, False where there is no class.
@@ -65,6 +70,7 @@ def draw_classes(
     # Present classes get a key in (0, 1], absent ones 0: they come first in descending order.
     keys = shown * (1.0 - torch.rand(shown.shape, generator=generator, device=labels.device))
     rank = keys.argsort(dim=1, descending=True).argsort(dim=1)
-    drawn = rank < shown.sum(dim=1, keepdim=True).div(2).floor()  # (B, K)
+    half = shown.sum(dim=1, keepdim=True).div(2)  # (B, 1)
+    drawn = rank < (half.ceil() if round_up else half.floor())  # (B, K)
     drawn = torch.cat([drawn, drawn.new_zeros(batch_size, 1)], dim=1)
     return drawn.gather(1, slots).view_as(labels)

@@ -22,19 +22,19 @@ def accepted_ratio(target: PseudoLabels, threshold: float, ignore_index: int = 2
     return _share(accepted(target, threshold, ignore_index), target.labels != ignore_index)
 
 
-def disagreement(logits_student: Tensor, target: PseudoLabels, ignore_index: int = 255) -> Tensor:
+def disagreement(logits_student: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:
     """Return the share of the valid pixels where student and teacher name different classes.
 
     Args:
         logits_student: (B, K, H, W).
-        target: pseudo-labels of the same pixels.
+        labels: (B, H, W) int64, what the teacher says of the same pixels.
         ignore_index: label of padding.
 
     Returns:
         Scalar in [0, 1]; 0 when no pixel is valid.
     """
     predicted = logits_student.detach().argmax(dim=1)
-    return _share(predicted != target.labels, target.labels != ignore_index)
+    return _share(predicted != labels, labels != ignore_index)
 
 
 def pseudo_label_accuracy(

@@ -19,6 +19,13 @@ def test_half_of_the_shown_classes_is_kept_whole():
             assert not chosen & set(image[~mask].tolist())
 
 
+def test_half_is_rounded_up_on_request():
+    labels = torch.tensor([[0, 1, 2], [0, 0, 0], [5, 5, 255]]).view(3, 1, 3)
+    kept = draw_classes(labels, 6, round_up=True)
+    chosen = [len(set(image[mask].tolist())) for image, mask in zip(labels, kept, strict=True)]
+    assert chosen == [2, 1, 1]
+
+
 def test_every_class_is_drawn_equally_often():
     labels = torch.tensor([0, 1, 3, 4]).view(1, 2, 2).expand(4000, 2, 2)
     kept = draw_classes(labels, 5, torch.Generator().manual_seed(0))

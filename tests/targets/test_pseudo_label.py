@@ -37,7 +37,7 @@ def test_accepted_ratio_counts_valid_pixels_only():
 def test_disagreement_counts_all_valid_pixels():
     target = make_pseudo_labels(PROBS, VALID)
     student = torch.tensor([[0.0, 1.0, 0.0, 1.0], [1.0, 0.0, 1.0, 0.0]]).view(1, 2, 2, 2)
-    assert disagreement(student, target).item() == pytest.approx(1 / 3)  # the unsure pixel
+    assert disagreement(student, target.labels).item() == pytest.approx(1 / 3)  # the unsure pixel
 
 
 def test_accuracy_judges_trusted_pixels_with_a_true_label():
@@ -51,5 +51,5 @@ def test_accuracy_judges_trusted_pixels_with_a_true_label():
 def test_empty_masks_give_zero():
     target = PseudoLabels(torch.full((1, 2, 2), 255), torch.zeros(1, 2, 2))
     assert accepted_ratio(target, 0.0) == 0
-    assert disagreement(PROBS, target) == 0
+    assert disagreement(PROBS, target.labels) == 0
     assert pseudo_label_accuracy(target, 0.0, target.labels) == 0

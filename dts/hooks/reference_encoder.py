@@ -1,0 +1,53 @@
+"""Hook that gives a method the frozen ImageNet encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from dts.hooks.teacher_hook import unwrap
+from dts.registry import HOOKS, MODELS
+
+
+@HOOKS.register_module()
+class ReferenceEncoderHook(Hook):
+    """Build the student's backbone once more, with its pretrained weights, and freeze it.
+
+    Like a teacher it is no part of the module tree. A resumed run builds it from the same file.
+
+    Source: ImageNet encoder of lhoyer/DAFormer mmseg/models/uda/dacs.py.
+    """
+
+    priority = 'ABOVE_NORMAL'
+
+    def before_train(self, runner: Runner) -> None:
+        """Build and attach the encoder.
+
+        Args:
+            runner: the runner.
+
+        Raises:
+            ValueError: if the backbone of the config has no pretrained weights, or the method asks
+                for no reference.
+        """
+        method = unwrap(runner)
+        config: Any = runner.cfg.model.student.backbone
+        if not config.get('init_cfg'):
+            raise ValueError(
+                'ReferenceEncoderHook keeps the student close to its pretrained encoder, but '
+                'model.student.backbone has no init_cfg: name the weights, or take the hook and '
+                'feature_distance out'
+            )
+        if getattr(method, 'feature_distance', None) is None:
+            raise ValueError(
+                f'{type(method).__name__} asks for no reference encoder: set '
+                'model.feature_distance, or take ReferenceEncoderHook out'
+            )
+        reference = MODELS.build(config)
+        reference.init_weights()
+        device = next(method.parameters()).device
+        reference = reference.to(device).eval().requires_grad_(False)
+        # past nn.Module.__setattr__, which would register it
+        object.__setattr__(method, 'reference', reference)
