@@ -20,9 +20,11 @@ import dts.evaluation.metric
 import dts.hooks.average_buffers
 import dts.hooks.check_labels
 import dts.hooks.checkpoint
+import dts.hooks.class_collapse
 import dts.hooks.coupling
 import dts.hooks.ema_teacher
 import dts.hooks.reference_encoder
+import dts.hooks.step_pictures
 import dts.hooks.step_seed
 import dts.hooks.switching_teachers
 import dts.loops

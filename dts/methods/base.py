@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from dts.registry import MODELS
 from dts.segmentor import HeadLogits
 from dts.teachers.bank import TeacherBank
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
+
+Observer = Callable[[Mapping[str, Tensor]], None]
 
 
 class TeacherStudent(BaseModel, ABC):
@@ -36,6 +39,7 @@ class TeacherStudent(BaseModel, ABC):
         self.student = segmentor
         self.criterion = MODELS.build(criterion or {'type': 'dts.CrossEntropy'})
         self._teachers: TeacherBank | None = None
+        self.observers: list[Observer] = []
         # Convolutions follow the layout of their weights; worth 25 % on CPU, and what tensor cores
         # want. Here and not later: DDP records strides when it wraps and would scramble gradients.
         self.to(memory_format=torch.channels_last)
@@ -61,6 +65,17 @@ class TeacherStudent(BaseModel, ABC):
             bank: the teachers; stays the hook's, and outside of the module tree.
         """
         self._teachers = bank
+
+    def expose(self, **tensors: Tensor) -> None:
+        """Show what a step made to the observers that hooks attached; for pictures and counts.
+
+        Without an observer it does nothing.
+
+        Args:
+            tensors: images (B, 3, H, W), labels, masks or weights (B, H, W), by name.
+        """
+        for observer in self.observers:
+            observer({name: tensor.detach() for name, tensor in tensors.items()})
 
     @property
     def has_teachers(self) -> bool:

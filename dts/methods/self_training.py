@@ -113,18 +113,30 @@ class SelfTraining(TeacherStudent):
         labels_mixed = torch.where(pasted, labels, target.labels)
         weights_mixed = torch.where(pasted, 1.0, weights)
 
+        images_mixed = self._recolored(images_mixed)
+
         losses = self._learn_source(images_source, labels, num_classes)
-        heads_mixed = all_logits(self.student, self._recolored(images_mixed))
+        heads_mixed = all_logits(self.student, images_mixed)
         losses |= self.score_heads(heads_mixed, labels_mixed, 'mix', weights_mixed)
         if self.masking is not None:
             images = images_target
             if self.masking.color:
                 images = self._recolored(images)
             images = images * block_masks(images, self.masking.block_size, self.masking.ratio)
+            self.expose(masked=images)
             heads_masked = all_logits(self.student, images)
             terms = self.score_heads(heads_masked, target.labels, 'masked', weights)
             losses |= {name: self.masking.weight * term for name, term in terms.items()}
 
+        self.expose(
+            source=images_source,
+            target=images_target,
+            mixed=images_mixed,
+            pasted=pasted,
+            source_label=labels,
+            pseudo_label=target.labels,
+            mixed_weight=weights_mixed,
+        )
         losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
         losses['stat_disagreement'] = disagreement(heads_mixed[0].logits, labels_mixed)
         losses['stat_target_share'] = 1.0 - pasted.float().mean()

@@ -1,0 +1,127 @@
+"""Hook that writes what a step saw and made as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dts.hooks.teacher_hook import unwrap
+from dts.registry import HOOKS
+
+IMAGE_NDIM = 4
+GAP = 4
+IGNORE_COLOR = (255, 0, 255)
+
+
+@HOOKS.register_module()
+class StepPicturesHook(Hook):
+    """Write images, labels, masks and weights of a step through the visualizer.
+
+    One row per image of the batch, one column per tensor that the method exposes: images in their
+    colours, labels in the palette of the data set (ignored pixels in magenta), masks and weights in
+    grey from 0 to 1. Nothing is copied in steps in between.
+
+    Args:
+        interval: iterations between two pictures; the first step is one.
+        num_images: rows.
+    """
+
+    def __init__(self, interval: int = 500, num_images: int = 2) -> None:
+        self.interval = interval
+        self.num_images = num_images
+        self._columns: dict[str, Tensor] = {}
+        self._is_due = False
+
+    def before_train(self, runner: Runner) -> None:
+        """Start to watch the method.
+
+        Args:
+            runner: the runner.
+        """
+        unwrap(runner).observers.append(self._keep)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Decide whether this step is drawn.
+
+        Args:
+            runner: the runner.
+            batch_idx: index of the iteration.
+            data_batch: not used.
+        """
+        self._is_due = batch_idx % self.interval == 0
+
+    def _keep(self, tensors: Mapping[str, Tensor]) -> None:
+        """Keep the first images of a step that is drawn."""
+        if self._is_due:
+            self._columns |= {name: tensor[: self.num_images] for name, tensor in tensors.items()}
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Draw the step.
+
+        Args:
+            runner: the runner.
+            batch_idx: index of the iteration.
+            data_batch: not used.
+            outputs: not used.
+        """
+        if not self._columns:
+            return
+        streams = runner.train_dataloader.dataset.streams
+        palette = np.array(next(iter(streams.values())).metainfo['palette'], dtype=np.uint8)
+        preprocessor = unwrap(runner).student.data_preprocessor
+        columns = [draw(tensor, preprocessor, palette) for tensor in self._columns.values()]
+        name = 'step: ' + ', '.join(self._columns)
+        runner.visualizer.add_image(name, join(columns), step=batch_idx + 1)
+        self._columns = {}
+
+
+def draw(tensor: Tensor, preprocessor: nn.Module, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return pictures of a batch.
+
+    Args:
+        tensor: normalised images (B, 3, H, W), labels (B, H, W) integer, or masks and weights
+            (B, H, W) bool or float in [0, 1].
+        preprocessor: that normalised the images.
+        palette: (K, 3) red, green, blue.
+
+    Returns:
+        (B, H, W, 3), red, green, blue.
+    """
+    if tensor.ndim == IMAGE_NDIM:
+        images = tensor.float() * preprocessor.std + preprocessor.mean
+        images = images if preprocessor.channel_conversion else images.flip(1)
+        pixels: NDArray[np.uint8] = images.clamp(0, 255).round().byte().cpu().numpy()
+        return pixels.transpose(0, 2, 3, 1)
+    if tensor.is_floating_point() or tensor.dtype.itemsize == 1:
+        grey = (tensor.float() * 255).round().byte().cpu().numpy()
+        return np.repeat(grey[..., None], 3, axis=-1)
+    table = np.empty((256, 3), dtype=np.uint8)
+    table[:] = IGNORE_COLOR
+    table[: len(palette)] = palette
+    return table[tensor.cpu().numpy()]
+
+
+def join(columns: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Put pictures side by side, images of the batch below each other.
+
+    Args:
+        columns: (B, H, W, 3) each, of one size.
+
+    Returns:
+        One picture, white between its parts.
+    """
+    padded = [np.pad(c, ((0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255) for c in columns]
+    rows = np.concatenate(padded, axis=2)  # (B, H + gap, columns (W + gap), 3)
+    return rows.reshape(-1, *rows.shape[2:])

@@ -1,0 +1,72 @@
+"""What the pictures of a step show, pixel by pixel."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from dts.hooks.step_pictures import StepPicturesHook, draw, join
+from dts.registry import MODELS
+from toys import toy_segmentor_config
+
+PALETTE = np.array([[1, 2, 3], [40, 50, 60]], dtype=np.uint8)
+
+
+def preprocessor(is_rgb=True):
+    return SimpleNamespace(
+        mean=torch.tensor([10.0, 20.0, 30.0]).view(3, 1, 1),
+        std=torch.tensor([2.0, 4.0, 5.0]).view(3, 1, 1),
+        channel_conversion=is_rgb,
+    )
+
+
+def test_images_get_their_colors_back_in_red_green_blue():
+    colors = torch.tensor([100.0, 150.0, 200.0]).view(1, 3, 1, 1)
+    stats = preprocessor()
+    assert draw((colors - stats.mean) / stats.std, stats, PALETTE).tolist() == [[[[100, 150, 200]]]]
+    stats = preprocessor(is_rgb=False)
+    assert draw((colors - stats.mean) / stats.std, stats, PALETTE).tolist() == [[[[200, 150, 100]]]]
+
+
+def test_labels_take_the_palette_and_masks_and_weights_are_grey():
+    labels = torch.tensor([[[0, 1, 255]]])
+    drawn = draw(labels, preprocessor(), PALETTE)
+    assert drawn.tolist() == [[[[1, 2, 3], [40, 50, 60], [255, 0, 255]]]]
+    mask = torch.tensor([[[True, False]]])
+    assert draw(mask, preprocessor(), PALETTE).tolist() == [[[[255] * 3, [0] * 3]]]
+    weights = torch.tensor([[[0.2, 1.0]]])
+    assert draw(weights, preprocessor(), PALETTE).tolist() == [[[[51] * 3, [255] * 3]]]
+
+
+def test_columns_are_tensors_and_rows_images():
+    one, two = np.full((2, 3, 5, 3), 7, np.uint8), np.full((2, 3, 5, 3), 9, np.uint8)
+    one[1] = 8
+    sheet = join([one, two])
+    assert sheet.shape == (2 * (3 + 4), 2 * (5 + 4), 3)
+    assert sheet[0, 0, 0] == 7
+    assert sheet[7, 0, 0] == 8
+    assert sheet[0, 9, 0] == 9
+    assert sheet[3, 0, 0] == 255
+
+
+def test_due_steps_are_drawn_and_no_other():
+    method = MODELS.build(dict(type='dts.SelfTraining', student=toy_segmentor_config()))
+    stream = SimpleNamespace(metainfo={'palette': PALETTE.tolist()})
+    written = []
+    runner = SimpleNamespace(
+        model=method,
+        train_dataloader=SimpleNamespace(dataset=SimpleNamespace(streams={'source': stream})),
+        visualizer=SimpleNamespace(
+            add_image=lambda name, image, step: written.append((name, image.shape, step))
+        ),
+    )
+    hook = StepPicturesHook(interval=3, num_images=1)
+    hook.before_train(runner)
+    for iteration in range(7):
+        hook.before_train_iter(runner, iteration)
+        method.expose(target=torch.zeros(2, 3, 4, 6))
+        method.expose(pseudo_label=torch.zeros(2, 4, 6, dtype=torch.int64))
+        hook.after_train_iter(runner, iteration)
+    shape = (4 + 4, 2 * (6 + 4), 3)
+    expected = [('step: target, pseudo_label', shape, step) for step in (1, 4, 7)]
+    assert written == expected
