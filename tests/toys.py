@@ -104,3 +104,16 @@ def batch_of_two_views(num_unlabeled: int = 3, **kwargs) -> dict:
         sample.clone() for sample in batch['data_samples']['unlabeled_strong']
     ]
     return batch
+
+
+def uda_batch(seed: int = 0, count: int = 2, size: tuple[int, int] = (16, 16)) -> dict:
+    """A collated batch with the branches of domain adaptation; target images carry no label."""
+    rng = np.random.default_rng(seed)
+    branches = {
+        'source': [toy_sample(size, 3, rng) for _ in range(count)],
+        'target': [toy_sample(size, None, rng) for _ in range(count)],
+    }
+    return {
+        key: {name: [s[key] for s in samples] for name, samples in branches.items()}
+        for key in ('inputs', 'data_samples')
+    }

@@ -13,7 +13,7 @@ from dts.teachers.bank import TeacherBank
 from dts.teachers.ema import EmaMotion
 from dts.teachers.teacher import Teacher
 from dts.teachers.train_mode import TrainModeTeacher
-from toys import batch_of_two_views, toy_segmentor_config
+from toys import batch_of_two_views, toy_segmentor_config, uda_batch
 
 MODEL_FILES = Path(__file__).parents[2] / 'configs/_base_/models'
 
@@ -42,7 +42,8 @@ def step(method_type: str, name: str, active: int = 0, **kwargs) -> dict[str, to
     method.attach_teachers(bank)
     motion = EmaMotion(bank[bank.active], method.student, decay=0.9)
     wrapper = OptimWrapper(torch.optim.AdamW(method.parameters()))
-    batch = batch_of_two_views(2, size=(64, 64))
+    is_uda = method_type == 'dts.SelfTraining'
+    batch = uda_batch(size=(64, 64)) if is_uda else batch_of_two_views(2, size=(64, 64))
     with FakeTensorMode(allow_non_fake_inputs=True):
         for part in batch.values():
             for branch, values in part.items():
@@ -61,6 +62,7 @@ METHODS = {
     'dts.UniMatch': {},
     'dts.UniMatchV2': {},
     'dts.CutMixSeg': CUTMIX,
+    'dts.SelfTraining': dict(color=dict(type='dts.ColorAugmentation'), masking=dict(block_size=16)),
 }
 
 

@@ -15,24 +15,9 @@ from dts.hooks.ema_teacher import EmaTeacherHook
 from dts.mixing.block_mask import block_masks
 from dts.registry import MODELS
 from dts.teachers.bank import TeacherBank
-from toys import toy_sample, toy_segmentor_config
+from toys import toy_segmentor_config, uda_batch
 
 SIZE, STEPS, THRESHOLD, DECAY = 16, 20, 0.4, 0.8
-
-
-def uda_batch(seed=0, count=2):
-    """Two domains; target images carry no label."""
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    branches = {
-        'source': [toy_sample((SIZE, SIZE), 3, rng) for _ in range(count)],
-        'target': [toy_sample((SIZE, SIZE), None, rng) for _ in range(count)],
-    }
-    return {
-        key: {name: [s[key] for s in samples] for name, samples in branches.items()}
-        for key in ('inputs', 'data_samples')
-    }
 
 
 def build(dropout=0.0, **kwargs):
