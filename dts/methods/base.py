@@ -147,7 +147,7 @@ class TeacherStudent(BaseModel, ABC):
         """Score every head against labels.
 
         Args:
-            heads: scores of the heads of the student, (B, K, H, W) each.
+            heads: scores of the heads of the student, (B, K, H, W) each or of a window of it.
             labels: (B, H, W) int64.
             prefix: first part of the keys, for example ``sup``.
             pixel_weight: (B, H, W) >= 0; None means 1 everywhere.
@@ -155,11 +155,12 @@ class TeacherStudent(BaseModel, ABC):
         Returns:
             ``{prefix}.{head}.loss_ce`` for every head, times the head's own weight.
         """
-        return {
-            f'{prefix}.{head.name}.loss_ce': head.weight
-            * self.criterion(head.logits, labels, pixel_weight)
-            for head in heads
-        }
+        losses: Losses = {}
+        for head in heads:
+            weight = None if pixel_weight is None else head.crop(pixel_weight)
+            loss = self.criterion(head.logits, head.crop(labels), weight)
+            losses[f'{prefix}.{head.name}.loss_ce'] = head.weight * loss
+        return losses
 
 
 def stack_labels(data_samples: list[SegDataSample]) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
 from dts.mixing.plan import MixOperation, paste
 from dts.registry import MODELS
-from dts.segmentor import HeadLogits, all_logits
+from dts.segmentor import all_logits
 from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import batch_fraction
@@ -89,7 +89,7 @@ class CutMixSeg(TeacherStudent):
 
         num_labeled = len(inputs['labeled'])
         heads = all_logits(self.student, torch.cat([inputs['labeled'], images_mixed]))
-        labeled_heads = [HeadLogits(h.name, h.weight, h.logits[:num_labeled]) for h in heads]
+        labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
         logits_student = heads[0].logits[num_labeled:]  # (U, K, H, W)
         probs_student = logits_student.float().softmax(dim=1)
         error = (probs_student - probs_mixed).square().sum(dim=1)  # (U, H, W) in [0, 2]

@@ -23,7 +23,7 @@ from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pix
 from dts.mixing.plan import MixOperation, paste
 from dts.models.sub_network import SubNetwork, SubNetworkKind
 from dts.registry import MODELS
-from dts.segmentor import HeadLogits, all_logits, decode_logits
+from dts.segmentor import all_logits, decode_logits
 from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import get_weighting, pixel_mask
@@ -113,7 +113,7 @@ class DualTeacher(TeacherStudent):
 
         num_labeled = len(inputs['labeled'])
         heads = all_logits(self.student, torch.cat([inputs['labeled'], images_mixed]))
-        labeled_heads = [HeadLogits(h.name, h.weight, h.logits[:num_labeled]) for h in heads]
+        labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
         logits_mixed = heads[0].logits[num_labeled:]  # (U, K, H, W)
 
         losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')

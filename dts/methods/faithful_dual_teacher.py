@@ -13,7 +13,7 @@ from dts.mixing.classmix import ClassMix
 from dts.mixing.cutmix import BetaCutMix
 from dts.mixing.plan import paste
 from dts.registry import MODELS
-from dts.segmentor import HeadLogits, all_logits, decode_logits
+from dts.segmentor import all_logits, decode_logits
 from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
@@ -86,7 +86,7 @@ class FaithfulDualTeacher(TeacherStudent):
 
         num_labeled = len(inputs['labeled'])
         heads = all_logits(self.student, torch.cat([inputs['labeled'], images_mixed]))
-        labeled_heads = [HeadLogits(h.name, h.weight, h.logits[:num_labeled]) for h in heads]
+        labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
         logits_mixed = heads[0].logits[num_labeled:]  # (U, K, H, W)
         loss_map = F.cross_entropy(
             logits_mixed, target_mixed.labels, ignore_index=255, reduction='none'

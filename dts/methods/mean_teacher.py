@@ -16,10 +16,11 @@ from __future__ import annotations
 import torch
 
 from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
+from dts.mixing.classmix import draw_classes
 from dts.mixing.plan import MixOperation, paste
 from dts.registry import MODELS
 from dts.schedules import linear_ramp
-from dts.segmentor import HeadLogits, all_logits
+from dts.segmentor import all_logits
 from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import get_weighting
@@ -48,9 +49,12 @@ class MeanTeacher(TeacherStudent):
         unlabeled_weight: lambda >= 0.
         ramp_steps: optimizer steps over which the unlabelled weight rises from 0; 0 for none.
         mix: config of the operation that mixes the unlabelled images of a batch; None for none.
+        labeled_mix: share in [0, 1] of the unlabelled images onto which half of the classes of a
+            labelled image are pasted, with their labels at full weight (DACS, Tranheden et al.,
+            WACV 2021): rare classes come in true labels, which pseudo-labels seldom give.
 
     Raises:
-        ValueError: if ``threshold`` is out of range or ``weighting`` is unknown.
+        ValueError: if ``threshold`` or ``labeled_mix`` is out of range or ``weighting`` is unknown.
     """
 
     def __init__(
@@ -63,15 +67,18 @@ class MeanTeacher(TeacherStudent):
         unlabeled_weight: float = 1.0,
         ramp_steps: int = 0,
         mix: ConfigType | None = None,
+        labeled_mix: float = 0.0,
     ) -> None:
         super().__init__(student, criterion)
-        if not 0.0 <= threshold <= 1.0:
-            raise ValueError(f'threshold must be in [0, 1], got {threshold}')
+        for name, value in (('threshold', threshold), ('labeled_mix', labeled_mix)):
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f'{name} must be in [0, 1], got {value}')
         self.threshold = threshold
         self.weighting = get_weighting(weighting)
         self.unlabeled_weight = unlabeled_weight
         self.ramp_steps = ramp_steps
         self.mix: MixOperation | None = mix and MODELS.build(mix)
+        self.labeled_mix = labeled_mix
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.
@@ -95,20 +102,29 @@ class MeanTeacher(TeacherStudent):
             plan = self.mix(target.labels, probs_teacher.shape[1])
             images_mixed, target_mixed = paste(plan, strong), target.mixed(plan)
         weights = self.weighting(target_mixed, self.threshold)  # (U, H, W)
+        labels_mixed = target_mixed.labels
 
-        num_labeled = len(inputs['labeled'])
-        heads = all_logits(self.student, torch.cat([inputs['labeled'], images_mixed]))
-        labeled_heads = [HeadLogits(h.name, h.weight, h.logits[:num_labeled]) for h in heads]
+        images, labels = inputs['labeled'], stack_labels(data_samples['labeled'])
+        if self.labeled_mix > 0:
+            partner = torch.arange(len(strong), device=strong.device) % len(images)
+            is_mixed = torch.rand(len(strong), 1, 1, device=strong.device) < self.labeled_mix
+            drawn = draw_classes(labels[partner], probs_teacher.shape[1], round_up=True)
+            pasted = drawn & is_mixed  # (U, H, W), True = labelled image
+            images_mixed = torch.where(pasted[:, None], images[partner], images_mixed)
+            labels_mixed = torch.where(pasted, labels[partner], labels_mixed)
+            weights = torch.where(pasted, 1.0, weights)
+
+        num_labeled = len(images)
+        heads = all_logits(self.student, torch.cat([images, images_mixed]))
+        labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
         logits_student = heads[0].logits[num_labeled:]  # (U, K, H, W)
 
-        losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
+        losses = self.score_heads(labeled_heads, labels, 'sup')
         weight = self.unlabeled_weight * linear_ramp(self.teachers.updates, self.ramp_steps)
-        losses['unsup.loss_ce'] = weight * self.criterion(
-            logits_student, target_mixed.labels, weights
-        )
+        losses['unsup.loss_ce'] = weight * self.criterion(logits_student, labels_mixed, weights)
 
         losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
-        losses['stat_disagreement'] = disagreement(logits_student, target_mixed.labels)
+        losses['stat_disagreement'] = disagreement(logits_student, labels_mixed)
         if has_labels(samples):
             losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(
                 target, self.threshold, stack_labels(samples)

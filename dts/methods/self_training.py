@@ -157,7 +157,7 @@ class SelfTraining(TeacherStudent):
                     "dict(type='dts.ReferenceEncoderHook') to custom_hooks"
                 )
             with torch.no_grad():
-                features_reference = self.reference(images)
+                features_reference = encode(self.student, images, self.reference)
             distance = feature_distance(
                 features[-1],
                 features_reference[-1],

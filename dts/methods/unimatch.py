@@ -18,7 +18,7 @@ from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pix
 from dts.mixing.plan import MixOperation, paste
 from dts.models.channel_dropout import drop_channels
 from dts.registry import MODELS
-from dts.segmentor import HeadLogits, all_logits, decode, encode
+from dts.segmentor import all_logits, decode, encode
 from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import pixel_mask
@@ -84,7 +84,7 @@ class UniMatch(TeacherStudent):
         dropped = drop_channels([feature[num_labeled:] for feature in features], rate=0.5)
         both = [torch.cat(pair) for pair in zip(features, dropped, strict=True)]
         heads = decode(self.student, both, images)
-        labeled_heads = [HeadLogits(h.name, h.weight, h.logits[:num_labeled]) for h in heads]
+        labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
         _, logits_weak, logits_dropped = heads[0].logits.split(
             [num_labeled, num_unlabeled, num_unlabeled]
         )

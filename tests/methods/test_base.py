@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from dts.methods.base import valid_pixels
 from dts.registry import MODELS
+from dts.segmentor import Box, HeadLogits
 from toys import toy_batch, toy_sample, toy_segmentor_config
 
 
@@ -37,6 +38,16 @@ def test_every_head_is_scored_with_its_own_weight():
     labels = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['labeled']])
     expected = 0.4 * F.cross_entropy(method.student.auxiliary_head(features), labels)
     torch.testing.assert_close(losses['sup.aux.loss_ce'], expected)
+
+
+def test_scores_of_a_window_meet_labels_and_weights_of_the_window(method):
+    labels, weights = torch.randint(0, 3, (2, 8, 8)), torch.rand(2, 8, 8)
+    logits = torch.randn(2, 3, 4, 5)
+    head = HeadLogits('detail', 0.1, logits, Box(2, 6, 1, 6))
+    losses = method.score_heads([head], labels, 'mix', weights)
+    loss_map = F.cross_entropy(logits, labels[:, 2:6, 1:6], reduction='none')
+    expected = 0.1 * (weights[:, 2:6, 1:6] * loss_map).mean()
+    torch.testing.assert_close(losses, {'mix.detail.loss_ce': expected})
 
 
 def test_predictions_are_the_students(method):

@@ -62,6 +62,34 @@ def test_loss_equals_a_loop_over_pixels():
     torch.testing.assert_close(losses['unsup.loss_ce'], 0.7 * sum(terms) / (2 * 16 * 16))
 
 
+def test_classes_of_labeled_images_are_pasted_with_their_labels_at_full_weight():
+    method = build(labeled_mix=0.5)
+    data = method.data_preprocessor(toy_batch(num_unlabeled=5), training=True)
+    torch.manual_seed(6)
+    losses = method(**data, mode='loss')
+
+    torch.manual_seed(6)
+    is_mixed = torch.rand(5) < 0.5
+    assert 0 < is_mixed.sum() < 5
+    draws = torch.rand(5, 3)
+    images = data['inputs']
+    labels = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['labeled']])
+    probs = scores(method.teachers['teacher'].segmentor, images['unlabeled_weak']).softmax(1)
+    confidence, target = probs.max(1)
+    mixed, weight = images['unlabeled_strong'].clone(), (confidence >= 0.4).float()
+    for b in range(5):
+        other = b % 2
+        shown = sorted(set(labels[other].flatten().tolist()))
+        by_draw = sorted(shown, key=lambda k, b=b: float(draws[b, k]))
+        for k in by_draw[: (len(shown) + 1) // 2] if is_mixed[b] else []:
+            where = labels[other] == k
+            mixed[b][:, where] = images['labeled'][other][:, where]
+            target[b][where], weight[b][where] = k, 1.0
+    logits = scores(method.student, torch.cat([images['labeled'], mixed]))[2:]
+    expected = (weight * F.cross_entropy(logits, target, reduction='none')).mean()
+    torch.testing.assert_close(losses['unsup.loss_ce'], expected)
+
+
 def test_nothing_is_learned_from_an_unsure_teacher():
     method = build()
     method.threshold = 1.0
