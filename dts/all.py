@@ -40,5 +40,8 @@ import dts.methods.unimatch_v2
 import dts.mixing.classmix
 import dts.mixing.color
 import dts.mixing.cutmix
+import dts.models.daformer_head
+import dts.models.deeplabv2_head
 import dts.models.efficientnet_lite
+import dts.models.hrda
 import dts.optim  # noqa: F401

@@ -1,13 +1,36 @@
-"""Class scores of a stock MMSegmentation segmentor, head by head, at the size of the input."""
+"""Class scores of a stock MMSegmentation segmentor, head by head, at the size of the input.
+
+A segmentor that runs its backbone more than once per image answers itself, see ``OwnScores``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.models.utils import resize
 from torch import Tensor, nn
+
+
+class Box(NamedTuple):
+    """A window: ``top`` and ``left`` belong to it, ``bottom`` and ``right`` do not.
+
+    Edges are numbers on the host, so that slicing by them waits for no device.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def of(self, maps: Tensor) -> Tensor:
+        """Return a view of the part of maps that lies in the window.
+
+        Args:
+            maps: (..., H, W).
+        """
+        return maps[..., self.top : self.bottom, self.left : self.right]
 
 
 class HeadLogits(NamedTuple):
@@ -17,12 +40,54 @@ class HeadLogits(NamedTuple):
         name: ``decode``, ``decode_0`` (earlier stage of a cascade), ``aux`` or ``aux_0``, as MMSeg
             names the losses of its heads.
         weight: the loss weight that the head's config gives (0.4 is usual for auxiliary heads).
-        logits: (B, K, H, W), unnormalised, at the size of the input.
+        logits: (B, K, H, W), unnormalised, at the size of the input, or of ``box``.
+        box: the window of the input that is scored, None for all of it.
     """
 
     name: str
     weight: float
     logits: Tensor
+    box: Box | None = None
+
+    def crop(self, maps: Tensor) -> Tensor:
+        """Return the part of labels or weights that these scores are for.
+
+        Args:
+            maps: (..., H, W), at the size of the input.
+        """
+        return maps if self.box is None else self.box.of(maps)
+
+
+@runtime_checkable
+class OwnScores(Protocol):
+    """What a segmentor brings that the functions of this module then ask.
+
+    ``decode(encode(x), x)`` may score other windows at every call; ``decode_logits`` is what the
+    segmentor predicts.
+    """
+
+    def encode(self, images: Tensor, backbone: nn.Module | None = None) -> tuple[Tensor, ...]:
+        """Answer the function ``encode`` of this module.
+
+        Args:
+            images: as there.
+            backbone: as there.
+        """
+
+    def decode(self, features: Sequence[Tensor], images: Tensor) -> list[HeadLogits]:
+        """Answer the function ``decode`` of this module.
+
+        Args:
+            features: as there.
+            images: as there.
+        """
+
+    def decode_logits(self, images: Tensor) -> Tensor:
+        """Answer the function ``decode_logits`` of this module.
+
+        Args:
+            images: as there.
+        """
 
 
 def decode_logits(segmentor: EncoderDecoder, images: Tensor) -> Tensor:
@@ -38,6 +103,8 @@ def decode_logits(segmentor: EncoderDecoder, images: Tensor) -> Tensor:
     Raises:
         TypeError: if the head does not answer with one score map per class.
     """
+    if isinstance(segmentor, OwnScores):
+        return segmentor.decode_logits(images)
     features = _through_neck(segmentor, encode(segmentor, images))
     *_, last = _decode_stages(segmentor, features)
     return _to_input_size(last.logits, images, _heads(segmentor.decode_head)[-1])
@@ -59,17 +126,23 @@ def all_logits(segmentor: EncoderDecoder, images: Tensor) -> list[HeadLogits]:
     return decode(segmentor, encode(segmentor, images), images)
 
 
-def encode(segmentor: EncoderDecoder, images: Tensor) -> tuple[Tensor, ...]:
+def encode(
+    segmentor: EncoderDecoder, images: Tensor, backbone: nn.Module | None = None
+) -> tuple[Tensor, ...]:
     """Return the feature maps of the backbone, before a neck.
 
     Args:
         segmentor: an ``EncoderDecoder`` of MMSeg.
         images: (B, 3, H, W), normalised as the segmentor's data preprocessor does.
+        backbone: another backbone to show what the segmentor shows its own, such as the frozen
+            reference of a feature distance; None for its own.
 
     Returns:
-        (B, C_i, H_i, W_i) per level.
+        (B, C_i, H_i, W_i) per level; of ``dts.HRDAEncoderDecoder`` those of its context.
     """
-    return tuple(segmentor.backbone(images))
+    if isinstance(segmentor, OwnScores):
+        return segmentor.encode(images, backbone)
+    return tuple((segmentor.backbone if backbone is None else backbone)(images))
 
 
 def decode(
@@ -90,6 +163,8 @@ def decode(
     Raises:
         TypeError: if a head does not answer with one score map per class.
     """
+    if isinstance(segmentor, OwnScores):
+        return segmentor.decode(features, images)
     features = _through_neck(segmentor, features)
     stages = list(_decode_stages(segmentor, features))[::-1]
     heads = _heads(segmentor.decode_head)[::-1]
@@ -97,7 +172,7 @@ def decode(
         auxiliary_heads = _heads(segmentor.auxiliary_head)
         names = _names('aux', segmentor.auxiliary_head)
         for name, head in zip(names, auxiliary_heads, strict=True):
-            stages.append(HeadLogits(name, _loss_weight(head), _checked(head, head(features))))
+            stages.append(HeadLogits(name, loss_weight(head), _checked(head, head(features))))
         heads += auxiliary_heads
     return [
         HeadLogits(out.name, out.weight, _to_input_size(out.logits, images, head))
@@ -119,7 +194,7 @@ def _decode_stages(segmentor: EncoderDecoder, features: Sequence[Tensor]) -> Ite
         logits = _checked(head, head(features, *scores))
         scores = (logits,)
         is_last = index == len(heads) - 1
-        yield HeadLogits('decode' if is_last else f'decode_{index}', _loss_weight(head), logits)
+        yield HeadLogits('decode' if is_last else f'decode_{index}', loss_weight(head), logits)
 
 
 def _heads(head: Any) -> list[Any]:
@@ -134,8 +209,12 @@ def _names(prefix: str, head: nn.Module) -> list[str]:
     return [prefix]
 
 
-def _loss_weight(head: nn.Module) -> float:
-    """Return the sum of the loss weights in the head's config, 1 when it names none."""
+def loss_weight(head: nn.Module) -> float:
+    """Return the sum of the loss weights in the head's config, 1 when it names none.
+
+    Args:
+        head: a decode head of MMSeg.
+    """
     losses = _heads(head.loss_decode)
     return float(sum(getattr(loss, 'loss_weight', 1.0) for loss in losses))
 

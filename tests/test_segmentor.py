@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dts.registry import MODELS
-from dts.segmentor import all_logits, decode_logits
+from dts.segmentor import Box, HeadLogits, OwnScores, all_logits, decode, decode_logits, encode
 from toys import toy_segmentor_config
 
 
@@ -71,3 +71,45 @@ def test_a_head_without_score_maps_is_refused_by_name():
     segmentor.decode_head.forward = lambda features: (features[0], features[0])
     with pytest.raises(TypeError, match='FCNHead does not answer'):
         decode_logits(segmentor, torch.rand(1, 3, 8, 8))
+
+
+def test_boxes_cut_rows_and_columns():
+    maps = torch.arange(24.0).view(1, 4, 6)
+    box = Box(top=1, bottom=3, left=2, right=6)
+    torch.testing.assert_close(box.of(maps)[0], maps[0, 1:3, 2:6])
+    head = HeadLogits('detail', 0.1, torch.zeros(1, 3, 2, 4), box)
+    assert head.crop(maps).shape == (1, 2, 4)
+    assert HeadLogits('decode', 1.0, torch.zeros(1, 3, 4, 6)).crop(maps) is maps
+
+
+class Answering:
+    """A segmentor that answers itself."""
+
+    def encode(self, images, backbone=None):
+        return (images + 1 if backbone is None else backbone(images),)
+
+    def decode(self, features, images):
+        return [HeadLogits('own', 2.0, features[0] * images)]
+
+    def decode_logits(self, images):
+        return -images
+
+
+def test_segmentors_with_own_scores_are_asked():
+    segmentor, images = Answering(), torch.full((1, 1, 1, 1), 3.0)
+    assert isinstance(segmentor, OwnScores)
+    assert float(encode(segmentor, images)[0]) == 4.0
+    assert float(encode(segmentor, images, torch.neg)[0]) == -3.0
+    assert float(decode(segmentor, [images], images)[0].logits) == 9.0
+    assert float(all_logits(segmentor, images)[0].logits) == 12.0
+    assert float(decode_logits(segmentor, images)) == -3.0
+
+
+def test_another_backbone_sees_the_same_images():
+    segmentor, images = stock(toy_segmentor_config()), torch.rand(1, 3, 4, 4)
+    torch.testing.assert_close(encode(segmentor, images, lambda seen: [2 * seen])[0], 2 * images)
+
+
+def test_stock_segmentors_are_not_asked():
+    assert not isinstance(stock(toy_segmentor_config()), OwnScores)
+    assert not isinstance(stock(cascade_config()), OwnScores)

@@ -23,17 +23,17 @@ def test_an_impulse_shows_every_branch_at_its_dilation() -> None:
     built = head()
     with torch.no_grad():
         for index, branch in enumerate(built.conv_seg):
-            branch.conv.weight.fill_(10.0**index)
-            branch.conv.bias.fill_(0.25)
+            branch.conv.weight.fill_(-(10.0**index))
+            branch.conv.bias.fill_(-0.25)
         impulse = torch.zeros(1, 1, 51, 51)
         impulse[..., 25, 25] = 1.0
         scores = built([torch.full((1, 1, 3, 3), 9.0), impulse])[0, 0]
-    expected = torch.full((51, 51), 1.0)  # four biases
+    expected = torch.full((51, 51), -1.0)  # four biases
     for index, dilation in enumerate((6, 12, 18, 24)):
         for row in (-dilation, 0, dilation):
             for column in (-dilation, 0, dilation):
-                expected[25 + row, 25 + column] += 10.0**index
-    assert float(expected[25, 25]) == 1112.0
+                expected[25 + row, 25 + column] -= 10.0**index
+    assert float(expected[25, 25]) == -1112.0
     torch.testing.assert_close(scores, expected)
 
 
