@@ -1,5 +1,6 @@
 """Every config of a run builds all its parts and does one finite step on small inputs."""
 
+import copy
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mmseg.registry import HOOKS
 
 from dts.registry import DATA_SAMPLERS, MODELS
 from dts.teachers.bank import TeacherBank
-from toys import batch_of_two_views
+from toys import batch_of_two_views, uda_batch
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FILES = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
@@ -49,7 +50,12 @@ def test_config_builds_and_takes_one_step(file):
     method.attach_teachers(TeacherBank.from_student(method.student, ['teacher']))
     wrapper = build_optim_wrapper(method, config.optim_wrapper)
     before = method.student.decode_head.conv_seg.weight.clone()
-    batch = batch_of_two_views(2, size=SIZE, num_classes=num_classes)
+    if config.model.type == 'dts.SelfTraining':
+        batch = uda_batch(size=SIZE)
+    else:
+        batch = batch_of_two_views(2, size=SIZE, num_classes=num_classes)
+    if config.model.get('feature_distance'):
+        object.__setattr__(method, 'reference', copy.deepcopy(method.student.backbone))
     logged = method.train_step(batch, wrapper)
     assert all(torch.isfinite(value) for value in logged.values())
     assert not torch.equal(before, method.student.decode_head.conv_seg.weight)
@@ -59,6 +65,7 @@ def test_config_builds_and_takes_one_step(file):
 def test_loader_schedule_and_hooks_fit_together(file):
     config = Config.fromfile(file, format_python_code=False)
     loader = config.train_dataloader
+    loader.sampler.pop('rare_class', None)  # reads masks
     sampler = DATA_SAMPLERS.build(
         dict(loader.sampler, dataset=Streams(loader.dataset.streams), seed=0)
     )
