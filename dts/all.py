@@ -1,19 +1,25 @@
 """Importing this module registers everything that configs can name as ``dts.X``."""
 
 import dts.amp
+import dts.datasets.acdc
 import dts.datasets.ade20k
 import dts.datasets.branches
 import dts.datasets.camvid
 import dts.datasets.cityscapes
 import dts.datasets.coco_semi
+import dts.datasets.dark_zurich
 import dts.datasets.folder
+import dts.datasets.gta5
 import dts.datasets.nuclei
 import dts.datasets.sampler
 import dts.datasets.streams
+import dts.datasets.synthia
 import dts.datasets.toy_city
 import dts.datasets.transforms.albumentations
 import dts.datasets.transforms.center_crop
 import dts.datasets.transforms.loading
+import dts.datasets.transforms.margins
+import dts.datasets.transforms.rare_class_crop
 import dts.datasets.voc2012
 import dts.evaluation.loops
 import dts.evaluation.metric

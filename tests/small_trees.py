@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -26,6 +27,19 @@ ADE = {
 COCO = {
     'train2017': ('000000000009', '000000000025', '000000581929'),
     'val2017': ('000000000139',),
+}
+GTA5 = ('00001', '00002', '24966')
+SYNTHIA = ('0000000', '0000001', '0009399')
+CONDITIONS = ('fog', 'night', 'rain', 'snow')
+ACDC = {
+    'train': ('GOPR0475/GOPR0475_frame_000041', 'GOPR0476/GOPR0476_frame_000061'),
+    'val': ('GOPR0476/GOPR0476_frame_000821',),
+    'test': ('GOPR0477/GOPR0477_frame_000247',),
+}
+DARK_ZURICH = {
+    'train': ('GOPR0345/GOPR0345_frame_000001', 'GP010345/GP010345_frame_000002'),
+    'val': ('GOPR0356/GOPR0356_frame_000321',),
+    'test': ('GOPR0364/GOPR0364_frame_000123',),
 }
 SIZE = (32, 48)  # height, width
 
@@ -106,6 +120,75 @@ def make_cityscapes(root: Path) -> Path:
             write_labels(folder / 'gtFine' / split / f'{name}_gtFine_instanceIds.png', labels)
     write_split(folder / 'splits/cps/186', CITIES['train'][:1], CITIES['train'][1:])
     return folder
+
+
+def all_ids(num_ids: int) -> np.ndarray:
+    """Every id once in the first row, car (26 of Cityscapes) on the right, 0 elsewhere."""
+    labels = np.zeros(SIZE, np.uint8)
+    labels[0, :num_ids] = np.arange(num_ids)
+    labels[1:, 24:] = 26
+    return labels
+
+
+def make_gta5(root: Path) -> Path:
+    """GTA5: palette images of the ids of Cityscapes, with 34 for licence plates; return ``gta``."""
+    folder = root / 'gta'
+    for name in GTA5:
+        write_image(folder / 'images' / f'{name}.png')
+        write_labels(folder / 'labels' / f'{name}.png', all_ids(35), voc_palette())
+    return folder
+
+
+def make_synthia(root: Path) -> Path:
+    """SYNTHIA: 16-bit labels, red = class, green = instance; return ``synthia``."""
+    folder = root / 'synthia'
+    for name in SYNTHIA:
+        write_image(folder / 'RGB' / f'{name}.png')
+        labels = all_ids(23)
+        labels[1:, 24:] = 8  # car
+        write_16_bit_labels(folder / 'GT' / 'LABELS' / f'{name}.png', labels)
+    return folder
+
+
+def write_16_bit_labels(path: Path, labels: np.ndarray) -> None:
+    """Write classes and instances as SYNTHIA does; OpenCV takes blue, green, red."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    instances = np.arange(labels.size).reshape(labels.shape)
+    channels = np.stack([np.zeros_like(instances), instances, labels], axis=2)
+    assert cv2.imwrite(str(path), channels.astype(np.uint16))
+
+
+def make_acdc(root: Path) -> Path:
+    """ACDC, reference images of good weather included; return ``acdc``."""
+    folder = root / 'acdc'
+    for condition in CONDITIONS:
+        for split, names in ACDC.items():
+            for name in names:
+                images = folder / 'rgb_anon' / condition
+                write_image(images / split / f'{name}_rgb_anon.png')
+                write_image(images / f'{split}_ref' / f'{name}_rgb_ref_anon.png')
+                if split != 'test':
+                    write_masks(folder / 'gt' / condition / split / f'{name}_gt')
+    return folder
+
+
+def make_dark_zurich(root: Path) -> Path:
+    """Dark Zurich; labels of val only; return ``dark_zurich``."""
+    folder = root / 'dark_zurich'
+    for split, names in DARK_ZURICH.items():
+        for name in names:
+            write_image(folder / 'rgb_anon' / split / 'night' / f'{name}_rgb_anon.png')
+            if split == 'val':
+                write_masks(folder / 'gt' / split / 'night' / f'{name}_gt')
+    return folder
+
+
+def write_masks(stem: Path) -> None:
+    """Write label ids, and the train ids 0..18 and 255 in rows."""
+    write_labels(stem.with_name(f'{stem.name}_labelIds.png'), all_ids(34))
+    labels = np.full(SIZE, 255)
+    labels[:19] = np.arange(19)[:, None]
+    write_labels(stem.with_name(f'{stem.name}_labelTrainIds.png'), labels)
 
 
 def make_ade20k(root: Path) -> Path:

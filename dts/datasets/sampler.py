@@ -10,8 +10,10 @@ import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
+from dts.datasets.rare_class import RareClassDraw
 from dts.datasets.streams import StreamDataset
 from dts.registry import DATA_SAMPLERS
+from dts.typing import ConfigType
 
 
 class SampleIndex(NamedTuple):
@@ -21,11 +23,13 @@ class SampleIndex(NamedTuple):
         stream: name of the stream.
         item: position in the stream's data set.
         seed: seed of this sample's augmentation.
+        drawn_class: the class for which the image was drawn, None where images are drawn evenly.
     """
 
     stream: str
     item: int
     seed: int
+    drawn_class: int | None = None
 
 
 @DATA_SAMPLERS.register_module()
@@ -33,22 +37,34 @@ class RatioSampler(Sampler[SampleIndex]):
     """Endless, rank-aware order of the samples of several streams.
 
     Every stream is an endless concatenation of seeded permutations of its data set: every image is
-    seen once before any is seen again. Batch t of all ranks together takes the next
-    ``world_size * batch[stream]`` positions of each stream, so the samples of a run depend on the
-    global batch alone. A sample's augmentation is seeded by (seed, stream, position).
+    seen once before any is seen again. A stream of ``rare_class`` draws a class and then an image
+    of it instead, position by position, from the class counts of its label files. Batch t of all
+    ranks together takes the next ``world_size * batch[stream]`` positions of each stream, so the
+    samples of a run depend on the global batch alone. A sample's augmentation is seeded by (seed,
+    stream, position).
 
     Args:
         dataset: the streams.
         batch: samples per rank and batch from each stream, in the order in which they lie in the
             batch; 0 leaves a stream unused. The sum must be the data loader's ``batch_size``.
         seed: the run's seed; None draws one that all ranks share.
+        rare_class: stream -> ``temperature`` (default 0.01) and ``min_pixels`` (3000) of
+            ``RareClassDraw`` and ``file`` of ``class_counts``; label files that were not counted
+            yet are counted now.
 
     Raises:
-        ValueError: if ``batch`` names other streams than the data set, or nothing at all.
+        FileNotFoundError: if a label file of a ``rare_class`` stream is missing.
+        ValueError: if ``batch`` names other streams than the data set, or nothing at all, or a
+            ``rare_class`` stream cannot be drawn from.
     """
 
     def __init__(
-        self, dataset: StreamDataset, batch: Mapping[str, int], seed: int | None = None
+        self,
+        dataset: StreamDataset,
+        batch: Mapping[str, int],
+        seed: int | None = None,
+        *,
+        rare_class: Mapping[str, ConfigType] | None = None,
     ) -> None:
         if set(batch) != set(dataset.streams):
             raise ValueError(
@@ -57,10 +73,20 @@ class RatioSampler(Sampler[SampleIndex]):
             )
         if min(batch.values()) < 0 or sum(batch.values()) == 0:
             raise ValueError(f'sampler.batch needs counts >= 0 with a positive sum, got {batch}')
+        unknown = sorted(set(rare_class or {}) - set(batch))
+        if unknown:
+            raise ValueError(
+                f'sampler.rare_class names the streams {unknown}, the data set has '
+                f'{sorted(dataset.streams)}'
+            )
         self.batch = dict(batch)
         self.lengths = {name: len(stream) for name, stream in dataset.streams.items()}
         self.seed = sync_random_seed() if seed is None else seed
         self.rank, self.world_size = get_dist_info()
+        self.draws = {
+            name: RareClassDraw.of_dataset(dataset.streams[name], **options)
+            for name, options in (rare_class or {}).items()
+        }
         self._first_batch = 0
 
     def skip(self, num_batches: int) -> None:
@@ -75,16 +101,22 @@ class RatioSampler(Sampler[SampleIndex]):
         """Return what must be equal for a resumed run to see the same samples.
 
         Returns:
-            Seed, samples of all ranks per batch, and length of every stream.
+            Seed, samples of all ranks per batch, length of every stream, and settings and counts of
+            rare-class sampling where there is any.
         """
-        return {
+        description = {
             'seed': self.seed,
             'global_batch': {name: n * self.world_size for name, n in self.batch.items()},
             'lengths': dict(self.lengths),
         }
+        if self.draws:
+            description['rare_class'] = {name: d.describe() for name, d in self.draws.items()}
+        return description
 
     def batches_per_pass(self, stream: str) -> int:
         """Return after how many batches every image of a stream was seen once.
+
+        With ``rare_class`` images repeat earlier: then as many samples as images were seen.
 
         Args:
             stream: name of the stream.
@@ -106,7 +138,12 @@ class RatioSampler(Sampler[SampleIndex]):
         return sum(self.lengths.values())
 
     def __iter__(self) -> Iterator[SampleIndex]:
-        orders = {name: _Order(self.seed, name, n) for name, n in self.lengths.items()}
+        orders: dict[str, _Order | _RareClassOrder] = {
+            name: _RareClassOrder(self.seed, name, self.draws[name])
+            if name in self.draws
+            else _Order(self.seed, name, length)
+            for name, length in self.lengths.items()
+        }
         batch_index = self._first_batch
         while True:
             for name, per_rank in self.batch.items():
@@ -136,6 +173,20 @@ class _Order:
             self._pass = current_pass
         seed = mix_seed(self.seed, self.stream, 'sample', position)
         return SampleIndex(self.stream, self._permutation[offset], seed)
+
+
+class _RareClassOrder:
+    """The endless order of a stream whose images are drawn by class, by position."""
+
+    def __init__(self, seed: int, stream: str, draw: RareClassDraw) -> None:
+        self.seed = seed
+        self.stream = stream
+        self.draw = draw
+
+    def __getitem__(self, position: int) -> SampleIndex:
+        drawn_class, item = self.draw.draw(mix_seed(self.seed, self.stream, 'class', position))
+        seed = mix_seed(self.seed, self.stream, 'sample', position)
+        return SampleIndex(self.stream, item, seed, drawn_class)
 
 
 def mix_seed(*parts: int | str) -> int:

@@ -70,6 +70,8 @@ class StreamDataset(Dataset):
         stream = self.streams[index.stream]
         results = stream.get_data_info(index.item)
         results['num_classes'] = len(stream.metainfo['classes'])
+        if index.drawn_class is not None:
+            results['drawn_class'] = index.drawn_class
         with seeded(index.seed):
             return stream.pipeline(results)
 

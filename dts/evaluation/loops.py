@@ -14,6 +14,8 @@ from mmengine.runner import Runner, TestLoop, ValLoop, autocast
 from torch import nn
 from torch.utils.data import DataLoader
 
+from dts.datasets.cityscapes import CityscapesDataset
+from dts.datasets.raw_ids import SCORED_IDS
 from dts.evaluation.models import (
     CheckModelNames,
     available_models,
@@ -23,6 +25,9 @@ from dts.evaluation.models import (
 from dts.evaluation.predictions import PredictionWriter
 from dts.evaluation.report import append_metrics, class_table, write_metrics
 from dts.registry import LOOPS
+from dts.typing import ConfigType
+
+CITYSCAPES_CLASSES = tuple(CityscapesDataset.METAINFO['classes'])
 
 
 class _ModelsLoop:
@@ -63,33 +68,38 @@ class _ModelsLoop:
         with evaluation_mode(networks), torch.no_grad():
             for index, data_batch in enumerate(self.dataloader):
                 self._run_batch(index, data_batch, networks)
-        size = len(self.dataloader.dataset)  # type: ignore[arg-type]
-        metrics = {
-            f'{name}/{key}': value
-            for name, evaluator in self.evaluators.items()
-            for key, value in evaluator.evaluate(size).items()
-        }
-        table = class_table(metrics, self.models)
-        if table:
-            self.runner.logger.info(f'{self.mode} results in percent:\n{table}')
+            metrics = _evaluate(self.evaluators, self.dataloader)
+            self._show(metrics, f'{self.mode} results')
+            metrics |= self._score_more(networks)
         self._call('after_{}_epoch', metrics=metrics)
         self._call('after_{}')
         if is_main_process():
             self._write(metrics)
         return metrics
 
+    def _show(self, metrics: dict[str, float], title: str) -> None:
+        """Log the class-wise table."""
+        table = class_table(metrics, self.models)
+        if table:
+            self.runner.logger.info(f'{title} in percent:\n{table}')
+
     def _run_batch(self, index: int, data_batch: Any, networks: dict[str, nn.Module]) -> None:
         """Give one batch to every network and its evaluator."""
         self._call('before_{}_iter', batch_idx=index, data_batch=data_batch)
         outputs = {}
         for name, network in networks.items():
-            with autocast(enabled=self.fp16):
-                # The preprocessor of a network casts the batch into copies: none sees another's.
-                outputs[name] = getattr(network, f'{self.mode}_step')(data_batch)
+            outputs[name] = self._predict(network, data_batch)
             self.evaluators[name].process(data_samples=outputs[name], data_batch=data_batch)
             self._keep(name, outputs[name])
         first = outputs[self.models[0]]
         self._call('after_{}_iter', batch_idx=index, data_batch=data_batch, outputs=first)
+
+    def _predict(self, network: nn.Module, data_batch: Any) -> Sequence[Any]:
+        """Return the predictions of one network."""
+        with autocast(enabled=self.fp16):
+            # The preprocessor of a network casts the batch into copies: none sees another's.
+            predictions: Sequence[Any] = getattr(network, f'{self.mode}_step')(data_batch)
+        return predictions
 
     def _call(self, stage: str, **kwargs: Any) -> None:
         """Call the hooks of a stage."""
@@ -98,8 +108,22 @@ class _ModelsLoop:
     def _keep(self, name: str, outputs: Sequence[Any]) -> None:
         """Write predictions where a loop offers it."""
 
+    def _score_more(self, networks: dict[str, nn.Module]) -> dict[str, float]:
+        """Return metrics of other data sets, where a loop has any."""
+        return {}
+
     def _write(self, metrics: dict[str, float]) -> None:
         """Write the metrics, on the main process."""
+
+
+def _evaluate(evaluators: dict[str, Evaluator], dataloader: DataLoader[Any]) -> dict[str, float]:
+    """Return ``<model>/<metric>`` of what the evaluators have seen."""
+    size = len(dataloader.dataset)  # type: ignore[arg-type]
+    return {
+        f'{name}/{key}': value
+        for name, evaluator in evaluators.items()
+        for key, value in evaluator.evaluate(size).items()
+    }
 
 
 @LOOPS.register_module()
@@ -141,6 +165,11 @@ class ModelsValLoop(_ModelsLoop, ValLoop):
 class ModelsTestLoop(_ModelsLoop, TestLoop):
     """MMEngine's test loop for several networks; writes ``<work_dir>/test.json``.
 
+    A config with ``source_test_dataloader`` has a second test set, that of the source domain: it is
+    scored after the first one by the same metrics, under ``source/<model>/<metric>``. Hooks,
+    predictions and pictures are of the first one alone. Without metrics (``test_evaluator = []``)
+    images need no labels, and nothing is scored.
+
     Args:
         runner: the runner.
         dataloader: of the test set.
@@ -148,7 +177,12 @@ class ModelsTestLoop(_ModelsLoop, TestLoop):
         models: as in ``ModelsValLoop``; None takes every network that the model has.
         out_dir: folder for the predicted labels, see ``PredictionWriter``.
         show_dir: folder for pictures of image, label and prediction.
+        label_ids: whether the files in ``out_dir`` hold the label ids of Cityscapes (7 = road) and
+            not class ids (0 = road).
         fp16: autocast as in MMEngine: float16 on GPU, bfloat16 on CPU.
+
+    Raises:
+        ValueError: if ``label_ids`` is asked for and the classes are not those of Cityscapes.
     """
 
     mode = 'test'
@@ -162,22 +196,54 @@ class ModelsTestLoop(_ModelsLoop, TestLoop):
         models: Sequence[str] | None = None,
         out_dir: str | None = None,
         show_dir: str | None = None,
+        label_ids: bool = False,
         fp16: bool = False,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
         self._set_models(models or list(available_models(runner.model)))
         metainfo = getattr(self.dataloader.dataset, 'metainfo', {})
+        if label_ids and tuple(metainfo.get('classes', ())) != CITYSCAPES_CLASSES:
+            raise ValueError(
+                'label ids of Cityscapes need its 19 classes, the test set has '
+                f'{list(metainfo.get("classes", ()))}: leave label_ids (--label-ids) away'
+            )
         self.writers = {}
         for name in self.models:
             folders = [
                 Path(folder, name if len(self.models) > 1 else '') if folder else None
                 for folder in (out_dir, show_dir)
             ]
-            self.writers[name] = PredictionWriter(*folders, palette=metainfo.get('palette'))
+            self.writers[name] = PredictionWriter(
+                *folders,
+                palette=metainfo.get('palette'),
+                file_ids=SCORED_IDS if label_ids else None,
+            )
+        self._set_source(runner.cfg.get('source_test_dataloader'))
+
+    def _set_source(self, config: ConfigType | None) -> None:
+        """Build loader and evaluators of the source domain, if the config has them."""
+        self.source_dataloader = None
+        if config is not None:
+            self.source_dataloader = self.runner.build_dataloader(config, seed=self.runner.seed)
+            self.source_evaluators = copy.deepcopy(self.evaluators)
+            for evaluator in self.source_evaluators.values():
+                evaluator.dataset_meta = self.source_dataloader.dataset.metainfo
 
     def _keep(self, name: str, outputs: Sequence[Any]) -> None:
         for sample in outputs:
             self.writers[name].write(sample)
 
+    def _score_more(self, networks: dict[str, nn.Module]) -> dict[str, float]:
+        if self.source_dataloader is None:
+            return {}
+        for data_batch in self.source_dataloader:
+            for name, network in networks.items():
+                predictions = self._predict(network, data_batch)
+                self.source_evaluators[name].process(predictions, data_batch)
+        metrics = _evaluate(self.source_evaluators, self.source_dataloader)
+        self._show(metrics, 'test results on the source domain')
+        return {f'source/{key}': value for key, value in metrics.items()}
+
     def _write(self, metrics: dict[str, float]) -> None:
-        write_metrics(metrics, Path(self.runner.work_dir) / 'test.json')
+        if metrics:
+            write_metrics(metrics, Path(self.runner.work_dir) / 'test.json')

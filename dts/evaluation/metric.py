@@ -51,7 +51,8 @@ def segmentation_scores(
         subsets: name of a subset -> its class names.
 
     Returns:
-        ``mIoU``, ``mAcc``, ``aAcc``, ``mIoU.<subset>``, ``IoU.<class>``; in [0, 100] or NaN.
+        ``mIoU``, ``mAcc``, ``aAcc``, ``mIoU.<subset>``, ``IoU.<class>``; in [0, 100] or NaN. A
+        subset whose name starts with ``mIoU`` has that name as its key.
     """
     counts = matrix.double()
     hits = counts.diagonal()
@@ -65,7 +66,8 @@ def segmentation_scores(
         'aAcc': 100 * hits.sum() / counts.sum(),
     }
     for name, members in subsets.items():
-        scores[f'mIoU.{name}'] = iou[[classes.index(member) for member in members]].nanmean()
+        key = name if name.startswith('mIoU') else f'mIoU.{name}'
+        scores[key] = iou[[classes.index(member) for member in members]].nanmean()
     scores |= {f'IoU.{name}': value for name, value in zip(classes, iou, strict=True)}
     return {name: float(value) for name, value in scores.items()}
 
@@ -79,10 +81,14 @@ class SegmentationMetric(BaseMetric):
     images until all ranks have equally many: such repetitions are left out.
 
     Args:
-        subsets: name -> class names; gives ``mIoU.<name>``, as the 16-class mean of SYNTHIA.
+        subsets: name -> class names; gives ``mIoU.<name>``, or ``<name>`` where that starts with
+            ``mIoU``, as in ``mIoU16``, the mean over the classes of SYNTHIA.
         ignore_index: label of pixels that do not count.
         collect_device: as in MMEngine; not used, counts travel on the device of the backend.
         prefix: put before every key with a slash; None adds nothing.
+
+    Raises:
+        ValueError: if a subset is called ``mIoU``, which is the mean over all classes.
     """
 
     default_prefix = ''
@@ -97,6 +103,11 @@ class SegmentationMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.subsets = dict(subsets or {})
+        if 'mIoU' in self.subsets:
+            raise ValueError(
+                "a subset of SegmentationMetric cannot be called 'mIoU', the mean over all of "
+                "them: name it after its size, as 'mIoU16'"
+            )
         self.ignore_index = ignore_index
         self._reset()
 

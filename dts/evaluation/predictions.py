@@ -19,10 +19,13 @@ class PredictionWriter:
 
     Args:
         out_dir: folder for predicted label maps (8 bit, class ids; plus one where the data set has
-            ``reduce_zero_label``, so that they compare with its files); None writes none.
+            ``reduce_zero_label``, so that they compare with its files); None writes none. The names
+            are those that the test servers of Cityscapes, ACDC and Dark Zurich want.
         show_dir: folder for pictures ``image | label | prediction``; without labels the middle part
             is missing; None draws none.
         palette: RGB in [0, 255] per class; needed for pictures.
+        file_ids: id in the files of every class, as ``SCORED_IDS`` of ``dts.datasets.raw_ids`` for
+            Cityscapes; None writes the classes themselves.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class PredictionWriter:
         show_dir: Path | None,
         *,
         palette: Sequence[Sequence[int]] | None = None,
+        file_ids: Sequence[int] | None = None,
     ) -> None:
         if show_dir is not None and not palette:
             raise ValueError(
@@ -40,6 +44,7 @@ class PredictionWriter:
         self.out_dir = out_dir
         self.show_dir = show_dir
         self.palette = np.array(palette or (), dtype=np.uint8)
+        self.file_ids = None if file_ids is None else np.array(file_ids, dtype=np.uint8)
         self._written: dict[str, str] = {}
 
     def write(self, sample: SegDataSample) -> None:
@@ -63,6 +68,8 @@ class PredictionWriter:
         prediction = sample.pred_sem_seg.data.squeeze(0).cpu().numpy().astype(np.uint8)
         if self.out_dir is not None:
             labels = prediction + np.uint8(sample.get('reduce_zero_label', False))
+            if self.file_ids is not None:
+                labels = self.file_ids[prediction]
             mmcv.imwrite(labels, str(self.out_dir / f'{stem}.png'))
         if self.show_dir is not None:
             picture = self._draw(sample, prediction)

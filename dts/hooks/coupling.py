@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from dts.hooks.teacher_hook import unwrap
@@ -83,7 +84,7 @@ class CouplingHook(Hook):
         method.student.train(is_training)
 
     @torch.no_grad()
-    def _predict(self, segmentor: nn.Module) -> list[Tensor]:
+    def _predict(self, segmentor: EncoderDecoder) -> list[Tensor]:
         """Return the classes of every image, (B, H, W) int64 each."""
         inputs = [segmentor.data_preprocessor(batch, False)['inputs'] for batch in self.batches]
         return [decode_logits(segmentor, images).argmax(dim=1) for images in inputs]

@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from dts.hooks.teacher_hook import unwrap
 from dts.registry import HOOKS
@@ -87,7 +87,7 @@ class StepPicturesHook(Hook):
         self._columns = {}
 
 
-def draw(tensor: Tensor, preprocessor: nn.Module, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def draw(tensor: Tensor, preprocessor: Any, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return pictures of a batch.
 
     Args:

@@ -40,7 +40,8 @@ def feature_distance(
     one_hot = features.new_zeros(len(labels), num_classes + 1, *labels.shape[-2:])
     one_hot = one_hot.scatter(1, slots[:, None], 1.0)[:, :num_classes]  # (B, K, H, W)
     # Shares of all pixels under a position, those without a class included.
-    shares = F.adaptive_avg_pool2d(one_hot, features.shape[-2:])  # (B, K, h, w)
+    height, width = features.shape[-2:]
+    shares = F.adaptive_avg_pool2d(one_hot, (height, width))  # (B, K, h, w)
     share, dominant = shares.max(dim=1)
     is_thing = sum((dominant == index) for index in classes)
     selected = (share >= min_share) & (is_thing > 0)  # (B, h, w)

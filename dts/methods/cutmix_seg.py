@@ -60,7 +60,7 @@ class CutMixSeg(TeacherStudent):
             raise ValueError(f'threshold must be in [0, 1], got {threshold}')
         self.threshold = threshold
         self.consistency_weight = consistency_weight
-        self.mix: MixOperation | None = mix and MODELS.build(mix)
+        self.mix: MixOperation | None = MODELS.build(mix) if mix else None
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.

@@ -80,7 +80,9 @@ class DualTeacher(TeacherStudent):
                 f'mix and weighting need one entry per teacher, got {len(mix)} and {len(weighting)}'
             )
         self.threshold = threshold
-        self.mix: list[MixOperation | None] = [config and MODELS.build(config) for config in mix]
+        self.mix: list[MixOperation | None] = [
+            MODELS.build(config) if config else None for config in mix
+        ]
         self.weighting = [get_weighting(name) for name in weighting]
         self.consistency_weight = consistency_weight
         self.sub_network = SubNetwork(sub_network, sub_network_rate)

@@ -77,7 +77,7 @@ class MeanTeacher(TeacherStudent):
         self.weighting = get_weighting(weighting)
         self.unlabeled_weight = unlabeled_weight
         self.ramp_steps = ramp_steps
-        self.mix: MixOperation | None = mix and MODELS.build(mix)
+        self.mix: MixOperation | None = MODELS.build(mix) if mix else None
         self.labeled_mix = labeled_mix
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:

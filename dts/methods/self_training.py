@@ -84,9 +84,9 @@ class SelfTraining(TeacherStudent):
             raise ValueError(f'threshold must be in [0, 1], got {threshold}')
         self.threshold = threshold
         self.weighting = get_weighting(weighting)
-        self.color = color and MODELS.build(color)
-        self.feature_distance = feature_distance and FeatureDistance(**feature_distance)
-        self.masking = masking and Masking(**masking)
+        self.color = MODELS.build(color) if color else None
+        self.feature_distance = FeatureDistance(**feature_distance) if feature_distance else None
+        self.masking = Masking(**masking) if masking else None
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.

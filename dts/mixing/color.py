@@ -5,6 +5,8 @@ Images are float in [0, 1], (B, 3, H, W), channels red, green, blue.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,7 +61,7 @@ class ColorAugmentation(nn.Module):
         self.jitter_probability = jitter_probability
         self.blur_probability = blur_probability
 
-    def forward(self, images: Tensor, preprocessor: nn.Module) -> Tensor:
+    def forward(self, images: Tensor, preprocessor: Any) -> Tensor:
         """Return augmented images.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmseg.models.backbones.mobilenet_v2 import InvertedResidual as MobileNetBlock
 from mmseg.models.backbones.resnet import BasicBlock, Bottleneck
@@ -57,7 +57,7 @@ def residual_stages(backbone: nn.Module) -> list[list[ResidualBlock]]:
     return list(stages.values())
 
 
-def _describe(block: nn.Module) -> ResidualBlock:
+def _describe(block: Any) -> ResidualBlock:
     """Return where the branch of one block ends and what its shortcut is."""
     if isinstance(block, InvertedResidual):
         if not block.has_shortcut:

@@ -14,9 +14,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
+from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from dts.models.residual import residual_stages
@@ -59,7 +60,7 @@ class SubNetwork:
         self.rate = rate
 
     @contextmanager
-    def drawn(self, segmentor: nn.Module) -> Iterator[None]:
+    def drawn(self, segmentor: EncoderDecoder) -> Iterator[None]:
         """Turn the student into one of its sub-networks inside the ``with`` block.
 
         Args:
@@ -104,11 +105,11 @@ class SubNetwork:
                 for block in stage:
                     if block.shortcut is not None:
                         # An instance attribute hides the method of the class until it is deleted.
-                        block.module.forward = block.shortcut  # type: ignore[method-assign]
+                        block.module.forward = block.shortcut
                         restored.callback(delattr, block.module, 'forward')
 
 
-def drop_path_layers(backbone: nn.Module) -> list[list[nn.Module]]:
+def drop_path_layers(backbone: nn.Module) -> list[list[Any]]:
     """Return the drop-path layers of a backbone, block by block.
 
     A block is what the last number in the name of a layer counts:
@@ -121,7 +122,7 @@ def drop_path_layers(backbone: nn.Module) -> list[list[nn.Module]]:
     Returns:
         One list of layers per block, in order of depth; empty if there is none.
     """
-    blocks: dict[str, list[nn.Module]] = {}
+    blocks: dict[str, list[Any]] = {}
     for name, module in backbone.named_modules():
         if type(module).__name__ == 'DropPath' and hasattr(module, 'drop_prob'):
             parts = name.split('.')

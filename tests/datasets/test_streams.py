@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import dts.datasets.transforms.rare_class_crop  # noqa: F401 - in a package it comes with `dts.all`
 from dts.datasets.branches import collate_branches
 from dts.datasets.sampler import SampleIndex
 from dts.datasets.streams import StreamDataset, seeded
@@ -123,6 +124,26 @@ def test_weak_and_strong_view_share_their_geometry(dataset, root):
         strong = views['unlabeled_strong'].float().flatten()
         correlation = torch.corrcoef(torch.stack([weak, strong]))[0, 1]
         assert correlation > 0.5  # the strong view is the same crop under other colors
+
+
+def test_the_drawn_class_reaches_the_crop(root):
+    mask = np.zeros((24, 32), np.uint8)
+    mask[:4, :4] = 1
+    cv2.imwrite(str(root / 'masks/a.png'), mask)
+    crop = dict(type='dts.RareClassCrop', crop_size=(8, 8), min_pixels=0)
+    stream = StreamDataset(dict(source=stream_config(root, [*LABELED[:2], crop, LABELED[-1]])))
+    shown = {
+        drawn_class: np.mean(
+            [
+                (stream[index]['data_samples']['labeled'].gt_sem_seg.data == 1).any()
+                for index in (SampleIndex('source', 0, seed, drawn_class) for seed in range(40))
+            ]
+        )
+        for drawn_class in (None, 1)
+    }
+    # 16 of 425 places show the class; one of 11 crops does in a third of the cases
+    assert shown[None] < 0.15
+    assert shown[1] > 0.2
 
 
 def test_collate_keeps_order_and_branches_apart(dataset):

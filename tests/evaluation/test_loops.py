@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import mmcv
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from mmengine.logging import MMLogger
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from dts.datasets.cityscapes import CityscapesDataset
 from dts.evaluation.loops import ModelsTestLoop, ModelsValLoop
 from dts.evaluation.metric import SegmentationMetric
 from dts.evaluation.models import CheckModelNames, available_models
@@ -62,6 +64,8 @@ class ToyRunner(SimpleNamespace):
             iter=40,
             logger=MMLogger.get_current_instance(),
             visualizer=SimpleNamespace(),
+            cfg={},
+            seed=0,
         )
         self.calls: list[tuple[str, dict]] = []
         self.hooks: list[Any] = []
@@ -196,3 +200,70 @@ def test_stock_segmentor_is_the_student(tmp_path: Path) -> None:
 def test_test_loop_takes_all_networks_by_default(tmp_path: Path) -> None:
     loop = ModelsTestLoop(ToyRunner(make_method(), tmp_path), make_loader(), make_evaluator())
     assert loop.models == ['student', 'teacher']
+
+
+def make_source_loader(config: dict, **kwargs: Any) -> DataLoader:
+    """A second test set: as the first one, its labels moved on by one class."""
+    assert config == {'of': 'source'}
+    loader = make_loader()
+    for sample in loader.dataset.samples:
+        labels = sample['data_samples'].gt_sem_seg
+        labels.data = (labels.data + 1) % 3
+    return loader
+
+
+def test_source_domain_is_scored_after_the_target_under_its_own_keys(tmp_path: Path) -> None:
+    method = make_method()
+    runner, loader = ToyRunner(method, tmp_path), make_loader()
+    runner.cfg = {'source_test_dataloader': {'of': 'source'}}
+    source = make_source_loader({'of': 'source'})
+    runner.build_dataloader = lambda config, **kwargs: source
+    out = tmp_path / 'out'
+    loop = ModelsTestLoop(runner, loader, make_evaluator(), out_dir=str(out))
+    for number, sample in enumerate(loader.dataset.samples):
+        sample['data_samples'].set_metainfo({'img_path': f'{number}.png'})
+    metrics = loop.run()
+    networks = {'student': method.student, 'teacher': method.teachers['teacher'].segmentor}
+    expected = {
+        f'{prefix}{name}/{key}': value
+        for prefix, of in (('', loader), ('source/', source))
+        for name, network in networks.items()
+        for key, value in expected_scores(network, of).items()
+    }
+    assert metrics == pytest.approx(expected)
+    assert metrics['student/mIoU'] != metrics['source/student/mIoU']
+    assert json.loads((tmp_path / 'test.json').read_text()) == pytest.approx(expected)
+    stages = [stage for stage, _ in runner.calls]
+    assert stages.count('after_test_iter') == len(loader) == 2  # hooks see the target alone
+    assert dict(runner.calls)['after_test_epoch'] == {'metrics': metrics}
+    assert len(list(out.rglob('*.png'))) == 2 * 3
+    assert loop.run() == pytest.approx(expected)  # nothing is left from the first run
+
+
+def test_without_metrics_nothing_is_scored_and_no_label_is_needed(tmp_path: Path) -> None:
+    loader = make_loader()
+    for number, sample in enumerate(loader.dataset.samples):
+        del sample['data_samples'].gt_sem_seg
+        sample['data_samples'].set_metainfo({'img_path': f'{number}.png'})
+    runner, out = ToyRunner(make_method(), tmp_path), tmp_path / 'out'
+    loop = ModelsTestLoop(runner, loader, Evaluator([]), models=['student'], out_dir=str(out))
+    assert loop.run() == {}
+    assert sorted(path.name for path in out.iterdir()) == ['0.png', '1.png', '2.png']
+    assert not (tmp_path / 'test.json').exists()
+
+
+def test_label_ids_are_those_of_cityscapes_and_need_its_classes(tmp_path: Path) -> None:
+    runner, loader = ToyRunner(make_method(), tmp_path), make_loader()
+    with pytest.raises(ValueError, match=r"need its 19 classes, .*\['road', 'car', 'sky'\]"):
+        ModelsTestLoop(runner, loader, make_evaluator(), label_ids=True)
+    loader.dataset.metainfo = CityscapesDataset.METAINFO
+    for number, sample in enumerate(loader.dataset.samples):
+        sample['data_samples'].set_metainfo({'img_path': f'{number}.png'})
+    written = {}
+    for label_ids in (False, True):
+        out = tmp_path / f'out_{label_ids}'
+        kwargs: Any = dict(models=['student'], out_dir=str(out), label_ids=label_ids)
+        ModelsTestLoop(runner, loader, Evaluator([]), **kwargs).run()
+        written[label_ids] = mmcv.imread(str(out / '0.png'), 'unchanged')
+    assert set(np.unique(written[False])) <= {0, 1, 2}
+    assert (written[True] == np.array([7, 8, 11])[written[False]]).all()

@@ -14,6 +14,7 @@ import pytest
 import torch
 from mmseg.evaluation import IoUMetric
 
+from dts.datasets.cityscapes import CityscapesDataset
 from dts.evaluation.metric import SegmentationMetric, confusion_matrix, segmentation_scores
 
 CLASSES = ('road', 'car', 'sky')
@@ -154,6 +155,51 @@ def test_missing_label_names_the_image() -> None:
 def test_unknown_class_in_a_subset_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"'day' .* \['boat'\].*'road', 'car', 'sky'"):
         make_metric(subsets={'day': ['boat', 'car']}).evaluate(0)
+
+
+def test_trap_17_means_over_19_16_and_13_classes_of_one_matrix() -> None:
+    """As a model of SYNTHIA scores on Cityscapes: terrain, truck and train are never predicted."""
+    classes = tuple(CityscapesDataset.METAINFO['classes'])
+    without = {'terrain', 'truck', 'train'}
+    small = {'wall', 'fence', 'pole'}
+    subsets = {
+        'mIoU16': [name for name in classes if name not in without],
+        'mIoU13': [name for name in classes if name not in without | small],
+    }
+    rng = np.random.default_rng(0)
+    matrix = torch.from_numpy(rng.integers(0, 50, (19, 19))) + 100 * torch.eye(19).long()
+    matrix[:, [classes.index(name) for name in without]] = 0
+    scores = segmentation_scores(matrix, classes, subsets)
+    hits = matrix.diagonal().double()
+    iou = 100 * hits / (matrix.sum(0) + matrix.sum(1) - hits)
+    assert iou[[9, 14, 16]].tolist() == [0, 0, 0]
+    # The hand conversion of the released code is right here, as absent classes score exactly 0 ...
+    assert scores['mIoU16'] == pytest.approx(scores['mIoU'] * 19 / 16)
+    kept = [i for i in range(19) if i not in (3, 4, 5, 9, 14, 16)]
+    assert scores['mIoU13'] == pytest.approx(iou[kept].mean().item())
+    assert {key for key in scores if key.startswith('mIoU')} == {'mIoU', 'mIoU16', 'mIoU13'}
+    # ... and wrong as soon as one is predicted, or one is not in the labels.
+    phantom = matrix.clone()
+    phantom[0, 0], phantom[0, 14] = matrix[0, 0] - 60, 60  # road taken for a truck
+    scores_phantom = segmentation_scores(phantom, classes, subsets)
+    assert scores_phantom['mIoU16'] < scores['mIoU16']  # an error of road all the same
+    absent = matrix.clone()
+    absent[16] = 0  # no train labelled, none predicted
+    scores_absent = segmentation_scores(absent, classes, subsets)
+    assert math.isnan(scores_absent['IoU.train'])
+    assert scores_absent['mIoU'] * 18 / 16 == pytest.approx(scores_absent['mIoU16'])
+
+
+def test_a_subset_of_absent_classes_is_nan_and_one_absent_class_is_left_out() -> None:
+    matrix = torch.tensor([[3, 1, 0], [0, 0, 0], [0, 0, 0]])
+    scores = segmentation_scores(matrix, CLASSES, {'mIoU1': ['sky'], 'mIoU2': ['road', 'sky']})
+    assert math.isnan(scores['mIoU1'])
+    assert scores['mIoU2'] == pytest.approx(75)
+
+
+def test_a_subset_cannot_hide_the_mean_over_all_classes() -> None:
+    with pytest.raises(ValueError, match="cannot be called 'mIoU'"):
+        SegmentationMetric(subsets={'mIoU': ['road']})
 
 
 @pytest.mark.slow

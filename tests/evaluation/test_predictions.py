@@ -43,6 +43,18 @@ def test_labels_are_written_as_class_ids(reduced: bool, expected: list, tmp_path
     assert written.tolist() == expected
 
 
+def test_files_of_a_test_server_hold_its_ids_under_the_name_of_the_image(tmp_path: Path) -> None:
+    writer = PredictionWriter(tmp_path / 'out', None, file_ids=[7, 26])
+    for folder, name in (
+        ('berlin', 'berlin_000000_000019_leftImg8bit'),
+        ('GOPR0475', 'GOPR0475_frame_000247_rgb_anon'),
+    ):
+        writer.write(make_sample(tmp_path / folder / f'{name}.png'))
+        written = mmcv.imread(str(tmp_path / f'out/{name}.png'), 'unchanged')
+        assert written.dtype == np.uint8
+        assert written.tolist() == [[7, 26]]
+
+
 def test_picture_is_image_label_prediction(tmp_path: Path) -> None:
     writer = PredictionWriter(None, tmp_path / 'show', palette=PALETTE)
     writer.write(make_sample(tmp_path / 'img/x.png'))

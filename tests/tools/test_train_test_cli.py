@@ -185,6 +185,54 @@ def test_best_file_holds_the_teacher_it_is_named_after(
     assert all(math.isfinite(value) for value in scores.values())
 
 
+def test_source_domain_is_scored_and_a_test_server_gets_predictions(
+    project: Path, repository: Path, trained: Path
+) -> None:
+    """The source test set of this config is the training set; the server's images have no masks."""
+    (project / 'shift.py').write_text(
+        "_base_ = ['toy.py']\n"
+        'source_test_dataloader = dict(\n'
+        "    batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),\n"
+        "    dataset=dict(type='BaseSegDataset', data_root='data', test_mode=True,\n"
+        "        img_suffix='.png', seg_map_suffix='.png', metainfo=_base_.common.metainfo,\n"
+        "        data_prefix=dict(img_path='img/train', seg_map_path='ann/train'),\n"
+        '        pipeline=_base_.load + [_base_.pack]))\n'
+        'submit_dataloader = dict(\n'
+        "    batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),\n"
+        "    dataset=dict(type='BaseSegDataset', data_root='data', test_mode=True,\n"
+        "        img_suffix='.png', metainfo=_base_.common.metainfo,\n"
+        "        data_prefix=dict(img_path='img/test'), pipeline=[_base_.load[0], _base_.pack]))\n"
+    )
+    file = str(trained / 'iter_4.pth')
+    result = run_tool(project, repository, 'test.py', 'shift.py', file, '--work-dir', 'shift')
+    assert result.returncode == 0, result.stderr[-3000:]
+    scores, target_only = (
+        read_scores(project / 'shift/test.json'),
+        read_scores(trained / 'test.json'),
+    )
+    assert {key: scores[key] for key in target_only} == target_only
+    assert {key for key in scores if key.startswith('source/')} == {
+        f'source/{k}' for k in target_only
+    }
+    assert 'test results on the source domain in percent' in result.stdout
+    for options in ([], ['--tta']):
+        result = run_tool(
+            project, repository, 'test.py', 'shift.py', file, '--submit', '--out', 'server',
+            '--models', 'student', '--work-dir', 'submit', *options,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr[-3000:]
+        names = sorted(path.name for path in (project / 'server').iterdir())
+        assert names == [f'{index}.png' for index in range(NUM_IMAGES['test'])]
+        assert not (project / 'submit/test.json').exists()
+        for name in names:
+            (project / 'server' / name).unlink()
+    result = run_tool(
+        project, repository, 'test.py', 'shift.py', file, '--label-ids', '--out', 'server'
+    )
+    assert result.returncode == 2
+    assert 'label ids of Cityscapes need its 19 classes' in result.stderr
+
+
 def test_slurm_job_resumes_from_the_newest_file_with_amp(
     project: Path, repository: Path, trained: Path
 ) -> None:

@@ -12,6 +12,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.datasets.transforms import LoadAnnotations
 from numpy.typing import NDArray
 
+from dts.datasets.raw_ids import RAW_IDS, decode_16_bit_mask
 from dts.datasets.transforms.complete_file import JPEG_START, read_complete
 from dts.registry import TRANSFORMS
 
@@ -72,6 +73,7 @@ class LoadImage(LoadImageFromFile):
 class LoadLabels(LoadAnnotations):
     """Load a one-channel 8-bit label mask and check it against the image and the class count.
 
+    Ids that a data set announces by ``raw_ids`` become classes, see ``dts.datasets.raw_ids``. Then
     ``reduce_zero_label`` and ``label_map`` of the data set are applied as by the stock transform.
     The size is checked when ``results`` holds ``ori_shape``, the values when it holds
     ``num_classes``. A mask that is 255 everywhere is allowed.
@@ -97,7 +99,8 @@ class LoadLabels(LoadAnnotations):
                 'pipeline if the images are unlabelled.'
             )
         path = results['seg_map_path']
-        labels = _decode_mask(read_complete(path, self.backend_args, 'Mask'), path)
+        content = read_complete(path, self.backend_args, 'Mask')
+        labels = _read_classes(content, path, results.get('raw_ids'))
         if 'ori_shape' in results and labels.shape != tuple(results['ori_shape'][:2]):
             raise ValueError(
                 f'Mask {path} is {_size(labels.shape)}, its image {results.get("img_path")} is '
@@ -164,6 +167,15 @@ def _to_three_channels(image: NDArray[Any], path: str) -> NDArray[np.uint8]:
             'opaque alpha.'
         )
     return image
+
+
+def _read_classes(content: bytes, path: str, raw_ids: str | None) -> NDArray[np.uint8]:
+    """Decode a mask, and map published ids to classes."""
+    if raw_ids is None:
+        return _decode_mask(content, path)
+    raw = RAW_IDS[raw_ids]
+    decode = decode_16_bit_mask if raw.is_16_bit else _decode_mask
+    return raw.to_classes(decode(content, path), path)
 
 
 def _decode_mask(content: bytes, path: str) -> NDArray[np.uint8]:
