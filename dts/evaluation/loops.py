@@ -226,8 +226,6 @@ class ModelsTestLoop(_ModelsLoop, TestLoop):
         if config is not None:
             self.source_dataloader = self.runner.build_dataloader(config, seed=self.runner.seed)
             self.source_evaluators = copy.deepcopy(self.evaluators)
-            for evaluator in self.source_evaluators.values():
-                evaluator.dataset_meta = self.source_dataloader.dataset.metainfo
 
     def _keep(self, name: str, outputs: Sequence[Any]) -> None:
         for sample in outputs:

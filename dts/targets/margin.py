@@ -26,5 +26,6 @@ def margin_weights(images: Tensor, data_samples: list[SegDataSample]) -> Tensor:
     weights = torch.ones(len(images), height, width, device=images.device)
     for weight, sample in zip(weights, data_samples, strict=True):
         if 'margin_map' in sample:
-            weight.masked_fill_(sample.margin_map.data[0] == 1, 0.0)
+            margins = sample.margin_map.data[0]  # of the image before it is padded
+            weight[: margins.shape[0], : margins.shape[1]].masked_fill_(margins == 1, 0.0)
     return weights

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from mmengine.logging import MMLogger
 
+from dts import compat
 from dts.datasets import class_counts as module
 from dts.datasets.class_counts import class_counts
 from dts.datasets.folder import FolderDataset
 from dts.datasets.gta5 import GTA5Dataset
+from dts.datasets.sampler import RatioSampler
+from runs import on_ranks
 from small_trees import GTA5, SIZE, all_ids, make_gta5, write_image, write_labels
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/dataset_converters'))
@@ -252,3 +258,43 @@ def test_the_tool_counts_and_shows(
     config.write_text(config.read_text().replace('rare_class', 'other'))
     with pytest.raises(ValueError, match='samples no rare classes'):
         count_classes.main([str(config)])
+
+
+def draw_on_rank(root: Path) -> None:
+    """Build the sampler on a rank; keep what it draws, or the error."""
+    compat.init_cpu_process_group('pytorch')
+    rank = dist.get_rank()
+    reads: list[str] = []
+    plain = module.LoadLabels._load_seg_map
+
+    def watched(self: object, results: dict) -> None:
+        reads.append(results['seg_map_path'])
+        plain(self, results)
+
+    module.LoadLabels._load_seg_map = watched
+    streams = SimpleNamespace(streams={'source': gta5(root)})
+    result: dict = {}
+    try:
+        options = dict(min_pixels=0, temperature=0.5)
+        sampler = RatioSampler(streams, {'source': 1}, 0, rare_class={'source': options})
+        result['drawn'] = [list(index) for index in itertools.islice(sampler, 20)]
+    except ValueError as error:
+        result['error'] = str(error)
+    result['reads'] = len(reads)
+    (root / f'rank{rank}.json').write_text(json.dumps(result))
+
+
+@pytest.mark.slow
+def test_rank_0_counts_for_all_and_all_end_at_an_error(root: Path) -> None:
+    on_ranks(draw_on_rank, root)
+    first, second = (json.loads((root / f'rank{rank}.json').read_text()) for rank in (0, 1))
+    assert (first['reads'], second['reads']) == (3, 0)
+    streams = SimpleNamespace(streams={'source': gta5(root)})
+    options = dict(min_pixels=0, temperature=0.5)
+    alone = RatioSampler(streams, {'source': 2}, 0, rare_class={'source': options})
+    expected = [list(index) for index in itertools.islice(alone, 40)]
+    assert [expected[0::2], expected[1::2]] == [first['drawn'], second['drawn']]
+    write_labels(root / 'labels' / f'{GTA5[0]}.png', np.full(SIZE, 99))
+    on_ranks(draw_on_rank, root)
+    for rank in (0, 1):
+        assert 'holds the id 99' in json.loads((root / f'rank{rank}.json').read_text())['error']

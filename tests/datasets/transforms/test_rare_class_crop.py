@@ -17,6 +17,7 @@ def sample(drawn_class: int | None = None) -> dict:
     labels = np.zeros(SIZE, np.uint8)
     labels[20:, :30] = 1
     labels[30:, 50:] = 3
+    labels[:8], labels[20:, :8] = 255, 255  # ignored: no part of the share of a class
     image = np.arange(SIZE[0] * SIZE[1], dtype=np.int32).reshape(*SIZE, 1)
     results = dict(img=image, gt_seg_map=labels, seg_fields=['gt_seg_map'])
     return results if drawn_class is None else results | dict(drawn_class=drawn_class)

@@ -88,7 +88,7 @@ def measure_ema(motion: EmaMotion, device: torch.device) -> dict[str, float]:
     moves, copies = [], []
     for _ in range(EMA_REPEATS):
         flush.add_(1)
-        moves.append(measure(motion.update, device).wall)
+        moves.append(measure(lambda: motion.update(motion.teacher.updates), device).wall)
         flush.add_(1)
         copies.append(measure(lambda: target.copy_(source), device).wall)
     seconds = statistics.median(moves)
