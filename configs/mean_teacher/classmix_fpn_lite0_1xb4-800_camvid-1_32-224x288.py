@@ -4,4 +4,5 @@ model = dict(
     threshold=0.968,
     weighting='batch_fraction',
     mix=dict(_delete_=True, type='dts.ClassMix'),
+    labeled_mix=0.0,
 )

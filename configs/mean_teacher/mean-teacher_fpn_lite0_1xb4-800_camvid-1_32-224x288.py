@@ -17,6 +17,7 @@ model = dict(
     threshold=0.95,
     ramp_steps=0,
     mix=dict(type='dts.CutMix'),
+    labeled_mix=0.5,
 )
 custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.99)]
 val_cfg = dict(models=['student', 'teacher'])
