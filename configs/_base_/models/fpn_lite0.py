@@ -16,9 +16,7 @@ model = dict(
     backbone=dict(
         type='dts.EfficientNetLite',
         arch='lite0',
-        # The backbone's own default of 0.01 needs 300 steps until running statistics follow the weights: a teacher,
-        # which labels with them, would see those of ImageNet for much of a short run.
-        norm_cfg=dict(type='BN', momentum=0.1),
+        norm_cfg=norm_cfg,
         init_cfg=dict(type='dts.EfficientNetLiteWeights'),
     ),
     neck=dict(type='FPN', in_channels=[24, 40, 112, 320], out_channels=64, num_outs=4),
