@@ -14,6 +14,8 @@ from torch import Tensor
 from dts.methods.preprocessor import BranchDataPreprocessor
 from dts.registry import MODELS
 from dts.segmentor import HeadLogits
+from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
+from dts.targets.pseudo_label import PseudoLabels
 from dts.teachers.bank import TeacherBank
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
@@ -161,6 +163,50 @@ class TeacherStudent(BaseModel, ABC):
             loss = self.criterion(head.logits, head.crop(labels), weight)
             losses[f'{prefix}.{head.name}.loss_ce'] = head.weight * loss
         return losses
+
+    def label_statistics(
+        self,
+        target: PseudoLabels,
+        threshold: float,
+        logits_student: Tensor,
+        labels_mixed: Tensor,
+        data_samples: list[SegDataSample],
+    ) -> Losses:
+        """Return what the log shows of pseudo-labels.
+
+        Args:
+            target: pseudo-labels before mixing.
+            threshold: probability in [0, 1] from which on a label is accepted.
+            logits_student: (U, K, H, W), scores of the images that the student saw.
+            labels_mixed: (U, H, W), labels of the same images.
+            data_samples: the unlabelled samples; hidden labels of theirs are used here only.
+
+        Returns:
+            ``stat_accepted_ratio``, ``stat_disagreement``, and with hidden labels
+            ``stat_pseudo_accuracy``.
+        """
+        statistics = {
+            'stat_accepted_ratio': accepted_ratio(target, threshold),
+            'stat_disagreement': disagreement(logits_student, labels_mixed),
+        }
+        if has_labels(data_samples):
+            labels = stack_labels(data_samples)
+            statistics['stat_pseudo_accuracy'] = pseudo_label_accuracy(target, threshold, labels)
+        return statistics
+
+
+def check_shares(**shares: float) -> None:
+    """Refuse probabilities and shares that are out of range.
+
+    Args:
+        **shares: values by the name of the argument.
+
+    Raises:
+        ValueError: if one is not in [0, 1].
+    """
+    for name, value in shares.items():
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f'{name} must be in [0, 1], got {value}')
 
 
 def stack_labels(data_samples: list[SegDataSample]) -> Tensor:

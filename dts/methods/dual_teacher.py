@@ -19,12 +19,11 @@ from collections.abc import Sequence
 
 import torch
 
-from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
+from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
 from dts.mixing.plan import MixOperation, paste
 from dts.models.sub_network import SubNetwork, SubNetworkKind
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode_logits
-from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import get_weighting, pixel_mask
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
@@ -73,8 +72,7 @@ class DualTeacher(TeacherStudent):
         sub_network_rate: float = 0.1,
     ) -> None:
         super().__init__(student, criterion)
-        if not 0.0 <= threshold <= 1.0:
-            raise ValueError(f'threshold must be in [0, 1], got {threshold}')
+        check_shares(threshold=threshold)
         if len(mix) != len(weighting) or not mix:
             raise ValueError(
                 f'mix and weighting need one entry per teacher, got {len(mix)} and {len(weighting)}'
@@ -127,10 +125,6 @@ class DualTeacher(TeacherStudent):
                 logits_sub, target.labels, pixel_mask(target, self.threshold)
             )
 
-        losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
-        losses['stat_disagreement'] = disagreement(logits_mixed, target_mixed.labels)
-        if has_labels(samples):
-            losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(
-                target, self.threshold, stack_labels(samples)
-            )
-        return losses
+        return losses | self.label_statistics(
+            target, self.threshold, logits_mixed, target_mixed.labels, samples
+        )

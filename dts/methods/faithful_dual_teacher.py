@@ -8,13 +8,12 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
+from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
 from dts.mixing.classmix import ClassMix
 from dts.mixing.cutmix import BetaCutMix
 from dts.mixing.plan import paste
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode_logits
-from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
@@ -55,8 +54,7 @@ class FaithfulDualTeacher(TeacherStudent):
         threshold: float = 0.95,
     ) -> None:
         super().__init__(student, criterion)
-        if not 0.0 <= threshold <= 1.0:
-            raise ValueError(f'threshold must be in [0, 1], got {threshold}')
+        check_shares(threshold=threshold)
         self.threshold = threshold
         self.mix = (BetaCutMix(permute=True), ClassMix(permute=True))
 
@@ -112,10 +110,6 @@ class FaithfulDualTeacher(TeacherStudent):
         losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
         losses['mix.loss_ce'] = loss_mix
         losses['consistency.loss_ce'] = CONSISTENCY_WEIGHT * loss_consistency
-        losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
-        losses['stat_disagreement'] = disagreement(logits_mixed, target_mixed.labels)
-        if has_labels(samples):
-            losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(
-                target, self.threshold, stack_labels(samples)
-            )
-        return losses
+        return losses | self.label_statistics(
+            target, self.threshold, logits_mixed, target_mixed.labels, samples
+        )

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import torch
 
-from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
+from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
 from dts.mixing.classmix import draw_classes
 from dts.mixing.plan import MixOperation, paste
 from dts.registry import MODELS
 from dts.schedules import linear_ramp
 from dts.segmentor import all_logits
-from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import get_weighting
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
@@ -70,9 +69,7 @@ class MeanTeacher(TeacherStudent):
         labeled_mix: float = 0.0,
     ) -> None:
         super().__init__(student, criterion)
-        for name, value in (('threshold', threshold), ('labeled_mix', labeled_mix)):
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f'{name} must be in [0, 1], got {value}')
+        check_shares(threshold=threshold, labeled_mix=labeled_mix)
         self.threshold = threshold
         self.weighting = get_weighting(weighting)
         self.unlabeled_weight = unlabeled_weight
@@ -123,10 +120,6 @@ class MeanTeacher(TeacherStudent):
         weight = self.unlabeled_weight * linear_ramp(self.teachers.updates, self.ramp_steps)
         losses['unsup.loss_ce'] = weight * self.criterion(logits_student, labels_mixed, weights)
 
-        losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
-        losses['stat_disagreement'] = disagreement(logits_student, labels_mixed)
-        if has_labels(samples):
-            losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(
-                target, self.threshold, stack_labels(samples)
-            )
-        return losses
+        return losses | self.label_statistics(
+            target, self.threshold, logits_student, labels_mixed, samples
+        )

@@ -22,12 +22,11 @@ import torch
 from torch import Tensor
 
 from dts.losses.feature_distance import feature_distance
-from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
+from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
 from dts.mixing.block_mask import block_masks
 from dts.mixing.classmix import draw_classes
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode, encode
-from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.margin import margin_weights
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import get_weighting
@@ -80,8 +79,7 @@ class SelfTraining(TeacherStudent):
         masking: ConfigType | None = None,
     ) -> None:
         super().__init__(student, criterion)
-        if not 0.0 <= threshold <= 1.0:
-            raise ValueError(f'threshold must be in [0, 1], got {threshold}')
+        check_shares(threshold=threshold)
         self.threshold = threshold
         self.weighting = get_weighting(weighting)
         self.color = MODELS.build(color) if color else None
@@ -137,14 +135,10 @@ class SelfTraining(TeacherStudent):
             pseudo_label=target.labels,
             mixed_weight=weights_mixed,
         )
-        losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
-        losses['stat_disagreement'] = disagreement(heads_mixed[0].logits, labels_mixed)
         losses['stat_target_share'] = 1.0 - pasted.float().mean()
-        if has_labels(samples):
-            losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(
-                target, self.threshold, stack_labels(samples)
-            )
-        return losses
+        return losses | self.label_statistics(
+            target, self.threshold, heads_mixed[0].logits, labels_mixed, samples
+        )
 
     def _learn_source(self, images: Tensor, labels: Tensor, num_classes: int) -> Losses:
         """Return the terms of the source images: cross entropy, and the feature distance."""

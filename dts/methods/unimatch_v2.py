@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import torch
 
-from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
+from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
 from dts.mixing.plan import MixOperation, paste
 from dts.models.channel_dropout import drop_complementary
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode, encode
-from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import pixel_mask
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
@@ -56,8 +55,7 @@ class UniMatchV2(TeacherStudent):
         mix: ConfigType | None = None,
     ) -> None:
         super().__init__(student, criterion)
-        if not 0.0 <= threshold <= 1.0:
-            raise ValueError(f'threshold must be in [0, 1], got {threshold}')
+        check_shares(threshold=threshold)
         self.threshold = threshold
         self.mix: MixOperation = MODELS.build(mix or {'type': 'dts.CutMix'})
 
@@ -98,10 +96,6 @@ class UniMatchV2(TeacherStudent):
             for logits, one in zip(logits_strong, mixed, strict=True)
         )
 
-        losses['stat_accepted_ratio'] = accepted_ratio(target, self.threshold)
-        losses['stat_disagreement'] = disagreement(logits_strong[0], mixed[0].labels)
-        if has_labels(samples):
-            losses['stat_pseudo_accuracy'] = pseudo_label_accuracy(
-                target, self.threshold, stack_labels(samples)
-            )
-        return losses
+        return losses | self.label_statistics(
+            target, self.threshold, logits_strong[0], mixed[0].labels, samples
+        )

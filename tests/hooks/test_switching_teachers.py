@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
+from dts.hooks import switching_teachers
 from dts.hooks.switching_teachers import SwitchingTeachersHook
 from dts.hooks.teacher_hook import unwrap
 from toy_run import toy_runner
@@ -116,6 +117,14 @@ def test_accumulation_moves_and_counts_optimizer_steps(tmp_path):
     runner, seen = recorded(tmp_path, 8, accumulation=4, shift=1)
     assert unwrap(runner).teachers.updates == 2
     assert seen.active == [0] * 4 + [1] * 4 + [0]
+
+
+def test_statistics_of_a_teacher_in_train_mode_are_averaged_over_ranks(tmp_path, monkeypatch):
+    averaged = []
+    monkeypatch.setattr(switching_teachers, 'average_buffers', averaged.append)
+    runner, _ = recorded(tmp_path, 3, shift=2, teacher_mode='train', buffers='own')
+    bank = unwrap(runner).teachers
+    assert averaged == [bank[f'teacher.{index}'] for index in (0, 0, 1)]
 
 
 @pytest.mark.parametrize(

@@ -100,11 +100,11 @@ def test_sub_networks_run_on_tensors_without_data(name, kind):
 
 
 def test_a_host_sync_would_be_caught(monkeypatch):
-    from dts.methods import mean_teacher
+    from dts.methods import base
 
     def syncing(*args):
         return torch.tensor(float(args[0].confidence.sum().item()))
 
-    monkeypatch.setattr(mean_teacher, 'accepted_ratio', syncing)
+    monkeypatch.setattr(base, 'accepted_ratio', syncing)
     with pytest.raises(Exception, match='_local_scalar_dense'):
         step('dts.MeanTeacher', 'toy')

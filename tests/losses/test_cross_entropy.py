@@ -115,3 +115,12 @@ def test_module_passes_its_settings_on():
     expected = (EASY + 3 * HARD) / 4
     assert module(LOGITS, labels(0, 9, 9, 1)).item() == pytest.approx(expected)
     assert not module.state_dict()
+
+
+def test_ignored_pixels_count_in_the_denominator_on_request():
+    logits, labels = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
+    labels[0, :3] = 255
+    weight = torch.tensor([1.0, 2.0, 3.0])
+    total = F.cross_entropy(logits, labels, weight=weight, ignore_index=255, reduction='sum')
+    criterion = CrossEntropy([1.0, 2.0, 3.0], avg_non_ignore=False)
+    torch.testing.assert_close(criterion(logits, labels), total / labels.numel())
