@@ -29,6 +29,7 @@ import dts.hooks.checkpoint
 import dts.hooks.class_collapse
 import dts.hooks.coupling
 import dts.hooks.ema_teacher
+import dts.hooks.group_teachers
 import dts.hooks.reference_encoder
 import dts.hooks.step_pictures
 import dts.hooks.step_seed
@@ -37,6 +38,7 @@ import dts.loops
 import dts.losses.cross_entropy
 import dts.methods.cutmix_seg
 import dts.methods.dual_teacher
+import dts.methods.dual_teacher_student
 import dts.methods.faithful_dual_teacher
 import dts.methods.mean_teacher
 import dts.methods.self_training

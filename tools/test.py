@@ -17,6 +17,7 @@ from dts.launch import (
     start_cpu_processes,
     user_errors,
 )
+from dts.model_config import student_config
 
 KEPT_HOOKS = ('timer', 'logger', 'visualization')
 TRAINING_HOOKS = ('param_scheduler', 'checkpoint', 'sampler_seed')
@@ -85,7 +86,7 @@ def set_evaluation(cfg: Config, args: argparse.Namespace) -> None:
         set_tta(cfg, args)
     cfg.model = {
         'type': 'dts.CheckpointModels',
-        'segmentor': cfg.model.get('student', cfg.model),
+        'segmentor': student_config(cfg.model),
         'checkpoint': args.checkpoint,
         'models': args.models,
         'tta': cfg.tta_model if args.tta else None,

@@ -27,13 +27,13 @@ def pack_model(checkpoint: dict[str, Any], method: TeacherStudent, product: str)
         checkpoint: what MMEngine is about to write; ``state_dict`` holds the method. Changed in
             place.
         method: the method that is trained.
-        product: ``student`` or the name of a teacher.
+        product: name of a student or a teacher.
     """
-    student = _student_part(checkpoint['state_dict'])
-    checkpoint['state_dict'] = student
-    if product != STUDENT:
+    tensors = checkpoint['state_dict']
+    checkpoint['state_dict'] = part_of(tensors, product if product in method.students else STUDENT)
+    if product not in method.students:
         state = OrderedDict(method.teachers.state_dict()['teachers'][product]['state_dict'])
-        state._metadata = student._metadata  # type: ignore[attr-defined]
+        state._metadata = checkpoint['state_dict']._metadata  # type: ignore[attr-defined]
         checkpoint['state_dict'] = state
     checkpoint['dts'] = {'version': SCHEMA_VERSION, 'product': product}
 
@@ -49,14 +49,15 @@ def pack_run(
     Args:
         checkpoint: as in ``pack_model``.
         method: the method that is trained.
-        product: ``student`` or the name of a teacher.
+        product: name of a student or a teacher.
         streams: description of the sampler, None if it gives none.
     """
     tensors = checkpoint['state_dict']
     pack_model(checkpoint, method, product)
     ours = checkpoint['dts']
     ours['method'] = {n: t for n, t in tensors.items() if not n.startswith(_PREFIX)}
-    ours['student'] = None if product == STUDENT else _student_part(tensors)
+    ours['student'] = None if product == STUDENT else part_of(tensors, STUDENT)
+    ours['students'] = list(method.students)
     ours['teachers'] = method.teachers.state_dict() if method.has_teachers else None
     ours['streams'] = streams
 
@@ -83,7 +84,7 @@ def unpack_weights(
     raw = checkpoint.get('state_dict', checkpoint)
     file = OrderedDict((name.removeprefix('module.'), tensor) for name, tensor in raw.items())
     own = method.state_dict()
-    student = _student_part(own)
+    student = part_of(own, STUDENT)
     taken = match_tensors(file, student, source=source, allow_missing=allow_missing)
     initial = [name for name in student if name not in taken]
     if initial:
@@ -117,7 +118,7 @@ def unpack_run(checkpoint: dict[str, Any], method: TeacherStudent, source: str) 
     ours = checkpoint['dts']
     student = checkpoint['state_dict'] if ours['student'] is None else ours['student']
     own = method.state_dict()
-    taken = match_tensors(student, _student_part(own), source=source)
+    taken = match_tensors(student, part_of(own, STUDENT), source=source)
     extra = {name: tensor for name, tensor in own.items() if not name.startswith(_PREFIX)}
     state = _method_state(own, taken, getattr(student, '_metadata', None))
     state.update(match_tensors(ours['method'], extra, source=source))
@@ -178,18 +179,24 @@ def check_streams(saved: Mapping[str, Any] | None, current: Mapping[str, Any] | 
         )
 
 
-def _student_part(state: Mapping[str, Tensor]) -> OrderedDict[str, Tensor]:
-    """Return the student's tensors of a method, by plain names, with their version data."""
+def part_of(state: Mapping[str, Tensor], network: str) -> OrderedDict[str, Tensor]:
+    """Return the tensors of one student of a method, by plain names, with their version data.
+
+    Args:
+        state: tensors of a method.
+        network: name of the student.
+    """
+    prefix = f'{network}.'
     part = OrderedDict(
-        (name.removeprefix(_PREFIX), tensor)
+        (name.removeprefix(prefix), tensor)
         for name, tensor in state.items()
-        if name.startswith(_PREFIX)
+        if name.startswith(prefix)
     )
     metadata = getattr(state, '_metadata', {})
     part._metadata = OrderedDict(  # type: ignore[attr-defined]
-        (f'{name}.'.removeprefix(_PREFIX).removesuffix('.'), version)
+        (f'{name}.'.removeprefix(prefix).removesuffix('.'), version)
         for name, version in metadata.items()
-        if f'{name}.'.startswith(_PREFIX)
+        if f'{name}.'.startswith(prefix)
     )
     return part
 

@@ -9,7 +9,7 @@ from mmengine.model import BaseModel
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
-from dts.checkpoints.contents import check_version
+from dts.checkpoints.contents import check_version, part_of
 from dts.checkpoints.match import match_tensors
 from dts.registry import MODELS
 from dts.typing import ConfigType
@@ -39,6 +39,9 @@ def checkpoint_states(file: str) -> States:
     states: States = {ours['product']: product}
     if ours.get('student') is not None:
         states['student'] = ours['student']
+    for name in ours.get('students', []):
+        if name not in states:
+            states[name] = part_of(ours['method'], name)
     teachers = (ours.get('teachers') or {}).get('teachers', {})
     for name, teacher in teachers.items():
         states.setdefault(name, teacher['state_dict'])

@@ -22,15 +22,15 @@ def available_models(model: nn.Module) -> dict[str, nn.Module]:
         model: model of a runner, with or without its DDP wrapper.
 
     Returns:
-        Name -> segmentor with ``val_step`` and ``test_step``. A method has ``student`` and the
-        names of its teachers, ``CheckpointModels`` what it loaded, a stock segmentor ``student``.
+        Name -> segmentor with ``val_step`` and ``test_step``. A method has its students
+        and its teachers, ``CheckpointModels`` what it loaded, a stock segmentor ``student``.
     """
     bare = cast('nn.Module', model.module) if is_model_wrapper(model) else model
     if isinstance(bare, CheckpointModels):
         return dict(bare.networks)
     if not isinstance(bare, TeacherStudent):
         return {'student': bare}
-    networks = {'student': bare.student}
+    networks = bare.students
     if bare.has_teachers:
         bank = bare.teachers
         networks |= {name: bank[name].segmentor for name in bank.names}

@@ -1,4 +1,4 @@
-"""Hook that keeps the buffers of the student equal on all ranks."""
+"""Hook that keeps the buffers of students equal on all ranks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class AverageBuffersHook(Hook):
             data_batch: not used.
             outputs: not used.
         """
-        average_buffers(unwrap(runner).student)
+        for student in unwrap(runner).students.values():
+            average_buffers(student)
 
 
 def average_buffers(module: torch.nn.Module) -> None:

@@ -42,7 +42,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         interval: iterations between two files; -1 writes none but the last.
         by_epoch: must be False, as runs count iterations; named since stock configs name it.
         product: the network that ``state_dict`` of ``iter_*`` files holds: ``student``,
-            ``teacher``, ``teacher.1``, ...
+            ``student_2``, ``teacher``, ``teacher.1``, ...
         max_keep_ckpts: ``iter_*`` files to keep, -1 for all.
         save_last: whether the last iteration is always written.
         save_best: metrics of which the best model is kept, such as ``student/mIoU``, or ``auto``
@@ -140,7 +140,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     def _check_network(self, runner: Runner, name: str, option: str) -> None:
         """Refuse a name that no network of the run has."""
         method = unwrap(runner)
-        known = [STUDENT, *(method.teachers.names if method.has_teachers else [])]
+        known = [*method.students, *(method.teachers.names if method.has_teachers else [])]
         if name not in known:
             where = f'default_hooks.checkpoint.{option}'
             raise ValueError(f'{where} names the network {name!r}, this run has {known}')

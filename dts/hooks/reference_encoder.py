@@ -6,8 +6,10 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
 from dts.hooks.teacher_hook import unwrap
+from dts.model_config import student_config
 from dts.registry import HOOKS, MODELS
 
 
@@ -32,13 +34,14 @@ class ReferenceEncoderHook(Hook):
             ValueError: if the backbone of the config has no pretrained weights, or the method asks
                 for no reference.
         """
-        method = unwrap(runner)
-        config: Any = runner.cfg.model.student.backbone
+        method: nn.Module = unwrap(runner)
+        method = getattr(method, 'host', method)
+        config: Any = student_config(runner.cfg.model)['backbone']
         if not config.get('init_cfg'):
             raise ValueError(
                 'ReferenceEncoderHook keeps the student close to its pretrained encoder, but '
-                'model.student.backbone has no init_cfg: name the weights, or take the hook and '
-                'feature_distance out'
+                'student.backbone of the model has no init_cfg: name the weights, or take the hook '
+                'and feature_distance out'
             )
         if getattr(method, 'feature_distance', None) is None:
             raise ValueError(

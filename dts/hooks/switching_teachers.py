@@ -91,9 +91,10 @@ class SwitchingTeachersHook(TeacherHook):
             runner: the runner.
         """
         names = [f'teacher.{index}' for index in range(self.num_teachers)]
-        method = self.build_bank(runner, names, self.teacher_type)
+        self.build_bank(runner, names, self.teacher_type)
         self.motions = [
-            EmaMotion(self.bank[name], method.student, self.decay, self.buffers) for name in names
+            EmaMotion(self.bank[name], self.student, self.decay, self.buffers)
+            for name in self.bank.names
         ]
         self.shift_steps = self._shift_steps(runner)
         self.bank.active = self._on_duty(self.bank.updates)

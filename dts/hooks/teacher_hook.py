@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 
 from dts.methods.base import TeacherStudent
 from dts.teachers.bank import TeacherBank
@@ -22,6 +23,8 @@ class TeacherHook(Hook):
     """
 
     priority = 'ABOVE_NORMAL'
+    follows = 'student'  # name of the student that the teachers are built from and follow
+    student: nn.Module
     bank: TeacherBank
     motions: list[EmaMotion]
     _saved: dict[str, Any] | None = None
@@ -43,17 +46,19 @@ class TeacherHook(Hook):
 
         Args:
             runner: the runner.
-            names: names of the teachers.
+            names: names of the teachers; those that follow ``student_2`` become ``teacher_2``, ...
             teacher_type: their class.
 
         Returns:
             The method, to which the bank is attached.
         """
         method = unwrap(runner)
-        self.bank = TeacherBank.from_student(method.student, names, teacher_type)
+        self.student = method.students[self.follows]
+        names = [name.replace('teacher', self.name) for name in names]
+        self.bank = TeacherBank.from_student(self.student, names, teacher_type)
         if self._saved is not None:
             self.bank.load_state_dict(self._saved)
-        method.attach_teachers(self.bank)
+        method.attach_teachers(self.bank, self.follows)
         return method
 
     def after_train_iter(
@@ -93,7 +98,14 @@ class TeacherHook(Hook):
                 'the evaluated model only). Resume from an iter_*.pth file, or start a new run '
                 'from these weights with --cfg-options load_from=FILE'
             )
-        self._saved = teachers
+        own = {n: t for n, t in teachers['teachers'].items() if n.partition('.')[0] == self.name}
+        active = teachers['active'].replace('teacher', self.name)
+        self._saved = {'active': active, 'teachers': own}
+
+    @property
+    def name(self) -> str:
+        """Name of the teacher, or what the names of several begin with."""
+        return self.follows.replace('student', 'teacher')
 
 
 def unwrap(runner: Runner) -> TeacherStudent:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from dts.methods.preprocessor import BranchDataPreprocessor
 from dts.registry import MODELS
@@ -31,15 +31,17 @@ class TeacherStudent(BaseModel, ABC):
     ``tensor`` modes are the student's.
 
     Args:
-        student: config of a segmentor of MMSeg, with its ``data_preprocessor``.
-        criterion: config of the loss that scores labelled pixels.
+        student: config of a segmentor of MMSeg, with its ``data_preprocessor``, or a built one.
+        criterion: config of the loss that scores labelled pixels, or a built one.
     """
 
-    def __init__(self, student: ConfigType, criterion: ConfigType | None = None) -> None:
-        segmentor = MODELS.build(student)
+    def __init__(
+        self, student: ConfigType | nn.Module, criterion: ConfigType | nn.Module | None = None
+    ) -> None:
+        segmentor = _built(student)
         super().__init__(data_preprocessor=BranchDataPreprocessor(segmentor.data_preprocessor))
         self.student = segmentor
-        self.criterion = MODELS.build(criterion or {'type': 'dts.CrossEntropy'})
+        self.criterion = _built(criterion or {'type': 'dts.CrossEntropy'})
         self._teachers: TeacherBank | None = None
         self.observers: list[Observer] = []
         # Convolutions follow the layout of their weights; worth 25 % on CPU, and what tensor cores
@@ -60,11 +62,17 @@ class TeacherStudent(BaseModel, ABC):
             )
         return self._teachers
 
-    def attach_teachers(self, bank: TeacherBank) -> None:
+    @property
+    def students(self) -> dict[str, nn.Module]:
+        """The segmentors that are trained, by the names that evaluation and checkpoints use."""
+        return {'student': self.student}
+
+    def attach_teachers(self, bank: TeacherBank, student: str = 'student') -> None:
         """Let a hook hand over the teachers.
 
         Args:
             bank: the teachers; stays the hook's, and outside of the module tree.
+            student: name of the student that they follow.
         """
         self._teachers = bank
 
@@ -193,6 +201,11 @@ class TeacherStudent(BaseModel, ABC):
             labels = stack_labels(data_samples)
             statistics['stat_pseudo_accuracy'] = pseudo_label_accuracy(target, threshold, labels)
         return statistics
+
+
+def _built(module: ConfigType | nn.Module) -> Any:
+    """Return a module, built if it is a config."""
+    return module if isinstance(module, nn.Module) else MODELS.build(module)
 
 
 def check_shares(**shares: float) -> None:

@@ -18,19 +18,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor
 
-from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
-from dts.mixing.plan import MixOperation, paste
+from dts.methods.base import check_shares, valid_pixels
+from dts.methods.host import Mixture, Supervision, Views
+from dts.methods.semi_supervised_host import SemiSupervisedHost
+from dts.mixing.plan import MixOperation, MixPlan, paste
 from dts.models.sub_network import SubNetwork, SubNetworkKind
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode_logits
-from dts.targets.pseudo_label import make_pseudo_labels
+from dts.targets.exchange import Opinion
+from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
 from dts.targets.weighting import get_weighting, pixel_mask
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
 
 @MODELS.register_module()
-class DualTeacher(TeacherStudent):
+class DualTeacher(SemiSupervisedHost):
     """Learn from labels, from mixed images and by implicit consistency.
 
         L = L_x + 1/|V| sum_V q CE(S(M(u_s)), M(l)) + lambda 1/|V| sum_V 1[c >= tau] CE(S'(u_s), l)
@@ -97,34 +102,82 @@ class DualTeacher(TeacherStudent):
         Returns:
             ``sup.<head>.loss_ce``, ``mix.loss_ce``, ``consistency.loss_ce`` and statistics.
         """
-        weak, strong = inputs['unlabeled_weak'], inputs['unlabeled_strong']
-        samples = data_samples['unlabeled_weak']
-        turn = self.teachers.active_index % len(self.mix)
-        mix, weighting = self.mix[turn], self.weighting[turn]
+        views = self.read(inputs, data_samples)
+        probs_teacher = self.teachers.probabilities(views.target)  # (U, K, H, W), no gradient
+        target = make_pseudo_labels(probs_teacher, valid_pixels(views.target, views.samples))
 
-        probs_teacher = self.teachers.probabilities(weak)  # (U, K, H, W), no gradient
-        target = make_pseudo_labels(probs_teacher, valid_pixels(weak, samples))
+        mixture = self.mix_target(self.student, views, target.labels)
+        mixed = self.supervise(views, target, mixture.swap)
 
-        images_mixed, target_mixed = strong, target
-        if mix is not None:
-            plan = mix(target.labels, probs_teacher.shape[1])
-            images_mixed, target_mixed = paste(plan, strong), target.mixed(plan)
-        weights = weighting(target_mixed, self.threshold)  # (U, H, W)
-
-        num_labeled = len(inputs['labeled'])
-        heads = all_logits(self.student, torch.cat([inputs['labeled'], images_mixed]))
+        num_labeled = len(views.source)
+        heads = all_logits(self.student, torch.cat([views.source, mixture.images]))
         labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
         logits_mixed = heads[0].logits[num_labeled:]  # (U, K, H, W)
 
-        losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
-        losses['mix.loss_ce'] = self.criterion(logits_mixed, target_mixed.labels, weights)
-        if self.consistency_weight > 0:
-            with self.sub_network.drawn(self.student):
-                logits_sub = decode_logits(self.student, strong)
-            losses['consistency.loss_ce'] = self.consistency_weight * self.criterion(
-                logits_sub, target.labels, pixel_mask(target, self.threshold)
-            )
-
+        losses = self.score_heads(labeled_heads, views.labels, 'sup')
+        losses['mix.loss_ce'] = self.unlabeled_term(logits_mixed, [mixed])
+        losses |= self.learn_more(self.student, views, [Opinion(target)])
         return losses | self.label_statistics(
-            target, self.threshold, logits_mixed, target_mixed.labels, samples
+            target, self.threshold, logits_mixed, mixed.labels, views.samples
         )
+
+    @property
+    def turn(self) -> int:
+        """Index of the teacher on duty among the entries of ``mix``."""
+        return self.teachers.active_index % len(self.mix)
+
+    def mix_source(self, student: EncoderDecoder, views: Views, labels: Tensor) -> Mixture:
+        """Mix unlabelled images; labelled ones are not pasted.
+
+        Args:
+            student: see ``mix_target``.
+            views: see ``mix_target``.
+            labels: see ``mix_target``.
+        """
+        return self.mix_target(student, views, labels)
+
+    def mix_target(self, student: EncoderDecoder, views: Views, labels: Tensor) -> Mixture:
+        """Mix strong views by the operation of the teacher on duty.
+
+        Args:
+            student: the student that will learn them, for its classes.
+            views: the batch.
+            labels: (U, H, W) int64, pseudo-labels.
+        """
+        mix = self.mix[self.turn]
+        if mix is None:
+            return Mixture(views.strong)
+        swap = mix(labels, student.num_classes)
+        return Mixture(paste(swap, views.strong), swap)
+
+    def supervise(self, views: Views, target: PseudoLabels, swap: MixPlan | None) -> Supervision:
+        """Return mixed pseudo-labels, weighted as the teacher on duty asks.
+
+        Args:
+            views: the batch.
+            target: pseudo-labels of its target images.
+            swap: how target images are mixed among themselves, None for not at all.
+        """
+        mixed = target if swap is None else target.mixed(swap)
+        return Supervision(mixed.labels, self.weighting[self.turn](mixed, self.threshold))
+
+    def learn_more(
+        self, student: EncoderDecoder, views: Views, opinions: Sequence[Opinion]
+    ) -> Losses:
+        """Return the implicit consistency: a sub-network learns the images before mixing.
+
+        Args:
+            student: the student that learns.
+            views: the batch.
+            opinions: what teachers say of the target images.
+        """
+        if self.consistency_weight == 0:
+            return {}
+        with self.sub_network.drawn(student):
+            logits_sub = decode_logits(student, views.strong)
+        supervisions = [
+            Supervision(target.labels, factor * pixel_mask(target, self.threshold))
+            for target, factor in opinions
+        ]
+        term = self.consistency_weight * self.unlabeled_term(logits_sub, supervisions)
+        return {'consistency.loss_ce': term}

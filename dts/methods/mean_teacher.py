@@ -13,21 +13,28 @@ LiheYoung/UniMatch-V2 fixmatch.py (one student forward on labelled and mixed ima
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
 
-from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
-from dts.mixing.classmix import draw_classes
-from dts.mixing.plan import MixOperation, paste
+import torch
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor
+
+from dts.methods.base import check_shares, valid_pixels
+from dts.methods.host import Mixture, Supervision, Views, show_source
+from dts.methods.semi_supervised_host import SemiSupervisedHost
+from dts.mixing.classmix import ClassMix, draw_classes
+from dts.mixing.plan import MixOperation, MixPlan, paste
 from dts.registry import MODELS
 from dts.schedules import linear_ramp
 from dts.segmentor import all_logits
-from dts.targets.pseudo_label import make_pseudo_labels
+from dts.targets.exchange import Opinion
+from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
 from dts.targets.weighting import get_weighting
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
 
 @MODELS.register_module()
-class MeanTeacher(TeacherStudent):
+class MeanTeacher(SemiSupervisedHost):
     """Learn from labels and from what the teacher says with confidence.
 
         L = L_x + lambda r(t) 1/|V| sum_V q CE(S(mix(u_s)), mix(argmax p))
@@ -89,37 +96,85 @@ class MeanTeacher(TeacherStudent):
         Returns:
             ``sup.<head>.loss_ce``, ``unsup.loss_ce`` and statistics.
         """
-        weak, strong = inputs['unlabeled_weak'], inputs['unlabeled_strong']
-        samples = data_samples['unlabeled_weak']
-        probs_teacher = self.teachers.probabilities(weak)  # (U, K, H, W), no gradient
-        target = make_pseudo_labels(probs_teacher, valid_pixels(weak, samples))
+        views = self.read(inputs, data_samples)
+        probs_teacher = self.teachers.probabilities(views.target)  # (U, K, H, W), no gradient
+        target = make_pseudo_labels(probs_teacher, valid_pixels(views.target, views.samples))
 
-        images_mixed, target_mixed = strong, target
-        if self.mix is not None:
-            plan = self.mix(target.labels, probs_teacher.shape[1])
-            images_mixed, target_mixed = paste(plan, strong), target.mixed(plan)
-        weights = self.weighting(target_mixed, self.threshold)  # (U, H, W)
-        labels_mixed = target_mixed.labels
+        mixture = self.mix_source(self.student, views, target.labels)
+        mixed = show_source(self.supervise(views, target, mixture.swap), mixture)
 
-        images, labels = inputs['labeled'], stack_labels(data_samples['labeled'])
-        if self.labeled_mix > 0:
-            partner = torch.arange(len(strong), device=strong.device) % len(images)
-            is_mixed = torch.rand(len(strong), 1, 1, device=strong.device) < self.labeled_mix
-            drawn = draw_classes(labels[partner], probs_teacher.shape[1], round_up=True)
-            pasted = drawn & is_mixed  # (U, H, W), True = labelled image
-            images_mixed = torch.where(pasted[:, None], images[partner], images_mixed)
-            labels_mixed = torch.where(pasted, labels[partner], labels_mixed)
-            weights = torch.where(pasted, 1.0, weights)
-
-        num_labeled = len(images)
-        heads = all_logits(self.student, torch.cat([images, images_mixed]))
+        num_labeled = len(views.source)
+        heads = all_logits(self.student, torch.cat([views.source, mixture.images]))
         labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
-        logits_student = heads[0].logits[num_labeled:]  # (U, K, H, W)
+        logits_mixed = heads[0].logits[num_labeled:]  # (U, K, H, W)
 
-        losses = self.score_heads(labeled_heads, labels, 'sup')
-        weight = self.unlabeled_weight * linear_ramp(self.teachers.updates, self.ramp_steps)
-        losses['unsup.loss_ce'] = weight * self.criterion(logits_student, labels_mixed, weights)
-
+        losses = self.score_heads(labeled_heads, views.labels, 'sup')
+        losses['unsup.loss_ce'] = self.unlabeled_term(logits_mixed, [mixed])
         return losses | self.label_statistics(
-            target, self.threshold, logits_student, labels_mixed, samples
+            target, self.threshold, logits_mixed, mixed.labels, views.samples
         )
+
+    def mix_source(self, student: EncoderDecoder, views: Views, labels: Tensor) -> Mixture:
+        """Mix strong views among themselves, then paste classes of labelled images onto a share.
+
+        Args:
+            student: the student that will learn them, for its classes.
+            views: the batch.
+            labels: (U, H, W) int64, pseudo-labels.
+        """
+        images, swap = views.strong, None
+        if self.mix is not None:
+            swap = self.mix(labels, student.num_classes)
+            images = paste(swap, images)
+        if self.labeled_mix == 0:
+            return Mixture(images, swap)
+        partner = torch.arange(len(images), device=images.device) % len(views.source)
+        is_mixed = torch.rand(len(images), 1, 1, device=images.device) < self.labeled_mix
+        partner_labels = views.labels[partner]
+        pasted = is_mixed & draw_classes(partner_labels, student.num_classes, round_up=True)
+        images = torch.where(pasted[:, None], views.source[partner], images)
+        return Mixture(images, swap, pasted, partner_labels)
+
+    def mix_target(self, student: EncoderDecoder, views: Views, labels: Tensor) -> Mixture:
+        """Mix strong views among themselves, by ``mix`` or ClassMix.
+
+        Args:
+            student: the student that will learn them, for its classes.
+            views: the batch.
+            labels: (U, H, W) int64, pseudo-labels.
+        """
+        swap = (self.mix or ClassMix())(labels, student.num_classes)
+        return Mixture(paste(swap, views.strong), swap)
+
+    def supervise(self, views: Views, target: PseudoLabels, swap: MixPlan | None) -> Supervision:
+        """Return mixed pseudo-labels, weighted by their mixed confidence.
+
+        Args:
+            views: the batch.
+            target: pseudo-labels of its target images.
+            swap: how target images are mixed among themselves, None for not at all.
+        """
+        mixed = target if swap is None else target.mixed(swap)
+        return Supervision(mixed.labels, self.weighting(mixed, self.threshold))
+
+    def learn_more(
+        self, student: EncoderDecoder, views: Views, opinions: Sequence[Opinion]
+    ) -> Losses:
+        """Return nothing: Mean Teacher has no further term.
+
+        Args:
+            student: not used.
+            views: not used.
+            opinions: not used.
+        """
+        return {}
+
+    def unlabeled_term(self, logits: Tensor, supervisions: Sequence[Supervision]) -> Tensor:
+        """Return lambda r(t) times the sum over supervisions.
+
+        Args:
+            logits: (U, K, H, W).
+            supervisions: what they should be.
+        """
+        weight = self.unlabeled_weight * linear_ramp(self.teachers.updates, self.ramp_steps)
+        return weight * super().unlabeled_term(logits, supervisions)

@@ -16,25 +16,29 @@ Source: Tranheden et al. (DACS), WACV 2021; Hoyer et al. (DAFormer), CVPR 2022, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
+from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from dts.losses.feature_distance import feature_distance
-from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
+from dts.methods.adaptation_settings import FeatureDistance, Masking
+from dts.methods.base import check_shares, stack_labels, valid_pixels
+from dts.methods.host import Half, Host, Mixture, Supervision, Views, show_source, supervise_all
 from dts.mixing.block_mask import block_masks
-from dts.mixing.classmix import draw_classes
+from dts.mixing.classmix import ClassMix, draw_classes
+from dts.mixing.plan import MixPlan, paste
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode, encode
+from dts.targets.exchange import Opinion
 from dts.targets.margin import margin_weights
-from dts.targets.pseudo_label import make_pseudo_labels
+from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
 from dts.targets.weighting import get_weighting
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
 
 @MODELS.register_module()
-class SelfTraining(TeacherStudent):
+class SelfTraining(Host):
     """Learn source labels, and the teacher's labels of the target domain on mixed images.
 
         L = CE(S(x_S), y) + wCE(S(A(M x_S + (1 - M) x_T)), M y + (1 - M) l; M + (1 - M) q)
@@ -98,52 +102,108 @@ class SelfTraining(TeacherStudent):
             ``source.<head>.loss_ce``, ``mix.<head>.loss_ce``, on request ``source.loss_distance``
             and ``masked.<head>.loss_ce``, and statistics.
         """
-        images_source, images_target = inputs['source'], inputs['target']
-        labels = stack_labels(data_samples['source'])
-        samples = data_samples['target']
-        probs_teacher = self.teachers.probabilities(images_target)  # (B, K, H, W), no gradient
-        target = make_pseudo_labels(probs_teacher, valid_pixels(images_target, samples))
-        weights = self.weighting(target, self.threshold) * margin_weights(images_target, samples)
+        views = self.read(inputs, data_samples)
+        probs_teacher = self.teachers.probabilities(views.target)  # (B, K, H, W), no gradient
+        target = make_pseudo_labels(probs_teacher, valid_pixels(views.target, views.samples))
+        supervision = self.supervise(views, target, None)
 
-        num_classes = probs_teacher.shape[1]
-        pasted = draw_classes(labels, num_classes, round_up=True)  # (B, H, W), True = source
-        images_mixed = torch.where(pasted[:, None], images_source, images_target)
-        labels_mixed = torch.where(pasted, labels, target.labels)
-        weights_mixed = torch.where(pasted, 1.0, weights)
+        mixture = self.mix_source(self.student, views, target.labels)
+        mixed = show_source(supervision, mixture)
 
-        images_mixed = self._recolored(images_mixed)
-
-        losses = self._learn_source(images_source, labels, num_classes)
-        heads_mixed = all_logits(self.student, images_mixed)
-        losses |= self.score_heads(heads_mixed, labels_mixed, 'mix', weights_mixed)
-        if self.masking is not None:
-            images = images_target
-            if self.masking.color:
-                images = self._recolored(images)
-            images = images * block_masks(images, self.masking.block_size, self.masking.ratio)
-            self.expose(masked=images)
-            heads_masked = all_logits(self.student, images)
-            terms = self.score_heads(heads_masked, target.labels, 'masked', weights)
-            losses |= {name: self.masking.weight * term for name, term in terms.items()}
+        losses = self.learn_source(self.student, views.source, views.labels)
+        heads_mixed = all_logits(self.student, mixture.images)
+        losses |= self.score_heads(heads_mixed, mixed.labels, 'mix', mixed.weights)
+        losses |= self.learn_more(self.student, views, [Opinion(target)])
 
         self.expose(
-            source=images_source,
-            target=images_target,
-            mixed=images_mixed,
-            pasted=pasted,
-            source_label=labels,
+            source=views.source,
+            target=views.target,
+            mixed=mixture.images,
+            pasted=views.labels if mixture.pasted is None else mixture.pasted,
+            source_label=views.labels,
             pseudo_label=target.labels,
-            mixed_weight=weights_mixed,
+            mixed_weight=mixed.weights,
         )
-        losses['stat_target_share'] = 1.0 - pasted.float().mean()
+        losses['stat_target_share'] = torch.as_tensor(mixture.target_share)
         return losses | self.label_statistics(
-            target, self.threshold, heads_mixed[0].logits, labels_mixed, samples
+            target, self.threshold, heads_mixed[0].logits, mixed.labels, views.samples
         )
 
-    def _learn_source(self, images: Tensor, labels: Tensor, num_classes: int) -> Losses:
-        """Return the terms of the source images: cross entropy, and the feature distance."""
-        features = encode(self.student, images)
-        losses = self.score_heads(decode(self.student, features, images), labels, 'source')
+    def read(self, inputs: BranchInputs, data_samples: BranchSamples) -> Views:
+        """Return the images of a batch; see ``Host``.
+
+        Args:
+            inputs: as in ``loss``.
+            data_samples: as in ``loss``.
+        """
+        labels = stack_labels(data_samples['source'])
+        target = inputs['target']
+        return Views(inputs['source'], labels, target, target, data_samples['target'])
+
+    def supervise(self, views: Views, target: PseudoLabels, swap: MixPlan | None) -> Supervision:
+        """Return pseudo-labels with q times the margin map, parts of other images as they are.
+
+        Args:
+            views: the batch.
+            target: pseudo-labels of its target images.
+            swap: how target images are mixed among themselves, None for not at all.
+        """
+        weights = self.weighting(target, self.threshold)
+        weights = weights * margin_weights(views.target, views.samples)
+        if swap is None:
+            return Supervision(target.labels, weights)
+        return Supervision(paste(swap, target.labels), paste(swap, weights))
+
+    def mix_source(self, student: EncoderDecoder, views: Views, labels: Tensor) -> Mixture:
+        """Paste half of the classes of a source image and recolour: A(M x_S + (1 - M) x_T).
+
+        Args:
+            student: the student that will learn it, for its classes and its normalisation.
+            views: the batch.
+            labels: not used.
+        """
+        pasted = draw_classes(views.labels, student.num_classes, round_up=True)  # (B, H, W)
+        images = torch.where(pasted[:, None], views.source, views.target)
+        return Mixture(self._recolored(student, images), None, pasted, views.labels)
+
+    def mix_target(self, student: EncoderDecoder, views: Views, labels: Tensor) -> Mixture:
+        """Fill half of the classes of a target image from the next one and recolour.
+
+        Args:
+            student: the student that will learn it, for its classes and its normalisation.
+            views: the batch.
+            labels: (B, H, W) int64, pseudo-labels, by whose classes images are cut.
+        """
+        swap = ClassMix()(labels, student.num_classes)
+        images = self._recolored(student, paste(swap, views.target))
+        return Mixture(images, swap)
+
+    def learn(self, student: EncoderDecoder, halves: Sequence[Half]) -> Losses:
+        """Return the losses of images, each half in a forward of its own; see ``Host``.
+
+        Args:
+            student: the student that learns.
+            halves: what it learns.
+        """
+        losses: Losses = {}
+        for half in halves:
+            if half.is_source:
+                losses |= self.learn_source(student, half.images, half.supervisions[0].labels)
+            else:
+                heads = all_logits(student, half.images)
+                losses |= self.score_supervisions(heads, half.supervisions, half.name)
+        return losses
+
+    def learn_source(self, student: EncoderDecoder, images: Tensor, labels: Tensor) -> Losses:
+        """Return the terms of source images: cross entropy, and the feature distance.
+
+        Args:
+            student: the student that learns.
+            images: (B, 3, H, W).
+            labels: (B, H, W) int64.
+        """
+        features = encode(student, images)
+        losses = self.score_heads(decode(student, features, images), labels, 'source')
         if self.feature_distance is not None:
             if self.reference is None:
                 raise RuntimeError(
@@ -151,53 +211,42 @@ class SelfTraining(TeacherStudent):
                     "dict(type='dts.ReferenceEncoderHook') to custom_hooks"
                 )
             with torch.no_grad():
-                features_reference = encode(self.student, images, self.reference)
+                features_reference = encode(student, images, self.reference)
             distance = feature_distance(
                 features[-1],
                 features_reference[-1],
                 labels,
-                num_classes,
+                student.num_classes,
                 self.feature_distance.classes,
                 self.feature_distance.min_share,
             )
             losses['source.loss_distance'] = self.feature_distance.weight * distance
         return losses
 
-    def _recolored(self, images: Tensor) -> Tensor:
+    def learn_more(
+        self, student: EncoderDecoder, views: Views, opinions: Sequence[Opinion]
+    ) -> Losses:
+        """Return the masked consistency: labels of whole images hold for masked ones.
+
+        Args:
+            student: the student that learns.
+            views: the batch.
+            opinions: what teachers say of the target images.
+        """
+        if self.masking is None:
+            return {}
+        images = views.target
+        if self.masking.color:
+            images = self._recolored(student, images)
+        images = images * block_masks(images, self.masking.block_size, self.masking.ratio)
+        self.expose(masked=images)
+        supervisions = supervise_all(self, views, opinions, None)
+        losses = self.score_supervisions(all_logits(student, images), supervisions, 'masked')
+        return {name: self.masking.weight * term for name, term in losses.items()}
+
+    def _recolored(self, student: EncoderDecoder, images: Tensor) -> Tensor:
         """Return the images after the colour augmentation, if there is one."""
         if self.color is None:
             return images
-        recolored: Tensor = self.color(images, self.student.data_preprocessor)
+        recolored: Tensor = self.color(images, student.data_preprocessor)
         return recolored
-
-
-@dataclass(frozen=True)
-class FeatureDistance:
-    """Settings of the thing-class feature distance of DAFormer.
-
-    Attributes:
-        classes: the thing classes.
-        weight: lambda_F >= 0.
-        min_share: share in [0, 1] of the pixels under a feature that its class must have.
-    """
-
-    classes: Sequence[int]
-    weight: float = 0.005
-    min_share: float = 0.75
-
-
-@dataclass(frozen=True)
-class Masking:
-    """Settings of the masked consistency of MIC.
-
-    Attributes:
-        block_size: side of a block in pixels; 64 at full resolution, 32 at half.
-        ratio: probability in [0, 1] that a block is dropped.
-        weight: lambda_B >= 0; acts on the terms of all heads.
-        color: whether target images are recoloured before masking (synthetic to real).
-    """
-
-    block_size: int = 64
-    ratio: float = 0.7
-    weight: float = 1.0
-    color: bool = True

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
 from dts.mixing.plan import MixPlan, draw_partner
 from dts.registry import MODELS
+
+ClassDraw = Literal['image', 'batch']
 
 
 @MODELS.register_module()
@@ -49,28 +53,44 @@ def draw_classes(
     generator: torch.Generator | None = None,
     *,
     round_up: bool = False,
+    class_draw: ClassDraw = 'image',
 ) -> Tensor:
-    """Return where an image shows one of floor(n/2) of its n classes, drawn at random.
+    """Return where an image shows one of floor(n/2) of n classes, drawn at random for each image.
+
+    Source of ``class_draw='batch'``: lhoyer/DAFormer mmseg/models/utils/dacs_transforms.py
+    ``get_class_masks``, kept by HRDA and MIC: every image draws from the classes of all images, the
+    ignored value among them, so it may show none of what it drew.
 
     Args:
         labels: (B, H, W) int64 in [0, num_classes - 1], any other value = no class.
         num_classes: K.
         generator: source of the draws; None takes the device's global one.
         round_up: draw ceil(n/2) classes, as DACS does on source labels.
+        class_draw: ``image`` draws from the n classes that the image shows; ``batch`` (parity) from
+            the n classes that the batch shows, where all pixels without a class are one more.
 
     Returns:
-        (B, H, W) bool, False where there is no class.
+        (B, H, W) bool; with ``image`` False where there is no class.
+
+    Raises:
+        ValueError: if ``class_draw`` is unknown.
     """
+    if class_draw not in get_args(ClassDraw):
+        raise ValueError(f'class_draw must be one of {get_args(ClassDraw)}, got {class_draw!r}')
     batch_size = len(labels)
     has_class = (labels >= 0) & (labels < num_classes)
-    # One more slot, for pixels without a class; it is never drawn.
+    # One more slot, for pixels without a class.
     slots = torch.where(has_class, labels, num_classes).flatten(1)  # (B, H W)
     shown = torch.zeros(batch_size, num_classes + 1, device=labels.device)
-    shown = shown.scatter(1, slots, 1.0)[:, :num_classes]  # (B, K), 1 = present
-    # Present classes get a key in (0, 1], absent ones 0: they come first in descending order.
-    keys = shown * (1.0 - torch.rand(shown.shape, generator=generator, device=labels.device))
-    rank = keys.argsort(dim=1, descending=True).argsort(dim=1)
-    half = shown.sum(dim=1, keepdim=True).div(2)  # (B, 1)
-    drawn = rank < (half.ceil() if round_up else half.floor())  # (B, K)
-    drawn = torch.cat([drawn, drawn.new_zeros(batch_size, 1)], dim=1)
-    return drawn.gather(1, slots).view_as(labels)
+    shown = shown.scatter(1, slots, 1.0)  # 1 = present
+    if class_draw == 'batch':
+        candidates = shown.amax(dim=0, keepdim=True).expand_as(shown)  # (B, K + 1)
+    else:
+        candidates = shown[:, :num_classes]  # (B, K)
+    # Candidates get a key in (0, 1], other classes 0: they come first in descending order.
+    draws = torch.rand(candidates.shape, generator=generator, device=labels.device)
+    rank = (candidates * (1.0 - draws)).argsort(dim=1, descending=True).argsort(dim=1)
+    half = candidates.sum(dim=1, keepdim=True).div(2)  # (B, 1)
+    drawn = rank < (half.ceil() if round_up else half.floor())
+    never = drawn.new_zeros(batch_size, num_classes + 1 - drawn.shape[1])
+    return torch.cat([drawn, never], dim=1).gather(1, slots).view_as(labels)

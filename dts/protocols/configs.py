@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dts.model_config import student_config
 from dts.protocols.lists import check_labeled, read_labeled
 from dts.protocols.presets import Evaluation, Protocol, find_protocol
 
@@ -150,8 +151,7 @@ def read_evaluation(config: Mapping[str, Any]) -> Evaluation:
         scale = tuple(scale)
     if 'CenterCrop' in of_type:
         return Evaluation('center', tuple(of_type['CenterCrop']['crop_size']), resize=scale)
-    model = config['model']
-    test_cfg = model.get('student', model).get('test_cfg') or {}
+    test_cfg = student_config(config['model']).get('test_cfg') or {}
     if test_cfg.get('mode') == 'slide':
         return Evaluation('slide', tuple(test_cfg['crop_size']), tuple(test_cfg['stride']), scale)
     return Evaluation('whole', resize=scale)

@@ -33,8 +33,21 @@ def disagreement(logits_student: Tensor, labels: Tensor, ignore_index: int = 255
     Returns:
         Scalar in [0, 1]; 0 when no pixel is valid.
     """
-    predicted = logits_student.detach().argmax(dim=1)
-    return _share(predicted != labels, labels != ignore_index)
+    return labels_differ(logits_student.detach().argmax(dim=1), labels, ignore_index)
+
+
+def labels_differ(first: Tensor, second: Tensor, ignore_index: int = 255) -> Tensor:
+    """Return the share of the valid pixels to which two label maps give different classes.
+
+    Args:
+        first: (B, H, W) int64.
+        second: (B, H, W) int64.
+        ignore_index: value of ``second`` that marks pixels that are not judged.
+
+    Returns:
+        Scalar in [0, 1]; 0 when no pixel is valid.
+    """
+    return _share(first != second, second != ignore_index)
 
 
 def pseudo_label_accuracy(

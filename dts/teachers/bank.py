@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,6 +29,8 @@ class TeacherBank:
             raise ValueError('a teacher bank needs at least one teacher')
         self._teachers = dict(teachers)
         self.active = next(iter(self._teachers))
+        # Iterations done, for weights that follow a schedule; None while no hook counts them.
+        self.iteration: int | None = None
 
     @classmethod
     def from_student(
@@ -59,6 +61,20 @@ class TeacherBank:
         """
         bank = cls.from_student(student, list(state['teachers']))
         bank.load_state_dict(state)
+        return bank
+
+    @classmethod
+    def joined(cls, banks: Sequence[TeacherBank]) -> TeacherBank:
+        """Return one bank with the teachers of several; they stay shared.
+
+        Args:
+            banks: banks without a name in common.
+
+        Returns:
+            The bank; the active teacher is that of the first one.
+        """
+        bank = cls({name: bank[name] for bank in banks for name in bank.names})
+        bank.active = banks[0].active
         return bank
 
     @property
@@ -106,12 +122,17 @@ class TeacherBank:
         """Return a plain description of all teachers for the checkpoint.
 
         Returns:
-            ``active`` and ``teachers`` (name -> state of the teacher, on the CPU).
+            ``active`` and ``teachers`` (name -> state of the teacher, on the CPU); with teachers
+            that never move also ``frozen`` (name -> their origin), they are in that alone.
         """
-        return {
+        state: dict[str, Any] = {
             'active': self.active,
-            'teachers': {name: t.checkpoint_state() for name, t in self._teachers.items()},
+            'teachers': {
+                n: t.checkpoint_state() for n, t in self._teachers.items() if not t.origin
+            },
         }
+        frozen = {name: t.origin for name, t in self._teachers.items() if t.origin}
+        return state | ({'frozen': frozen} if frozen else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what ``state_dict`` wrote.

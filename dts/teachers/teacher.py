@@ -19,7 +19,13 @@ class Teacher(nn.Module):
 
     Args:
         student: the live segmentor, after initialisation, loading and the move to its device.
+
+    Attributes:
+        origin: where the weights of a teacher that never moves come from; checkpoints then say this
+            instead of holding them. None for a teacher that moves.
     """
+
+    origin: dict[str, str] | None = None
 
     def __init__(self, student: nn.Module) -> None:
         super().__init__()
@@ -37,6 +43,15 @@ class Teacher(nn.Module):
             The teacher.
         """
         return super().train(False)
+
+    def inputs(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return what this teacher looks at when it teaches labelled images; here the images.
+
+        Args:
+            images: (B, 3, H, W), normalised for the student.
+            labels: (B, H, W) int64, for teachers that are shown them.
+        """
+        return images
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
-"""A teacher that labels in train mode, as the code of Dual Teacher does."""
+"""Teachers that label in train mode, wholly or in their BatchNorm alone, as released code does."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from dts.models.sub_network import drop_path_layers
 from dts.teachers.teacher import Teacher
@@ -37,8 +38,32 @@ class TrainModeTeacher(Teacher):
         Returns:
             (B, K, H, W), unnormalised.
         """
-        self.segmentor.train()
+        self._start_labelling()
         try:
             return super().logits(images)
         finally:
             self.segmentor.eval()
+
+    def _start_labelling(self) -> None:
+        """Put the network into the mode in which it labels."""
+        self.segmentor.train()
+
+
+class BatchStatisticsTeacher(TrainModeTeacher):
+    """Teacher that labels with the BatchNorm statistics of its batch, in eval mode otherwise.
+
+    Dropout, drop-path and BatchNorm that the student itself keeps frozen stay in eval mode. Its
+    running statistics are those of its own labelling, so it needs ``buffers='own'`` of
+    ``dts.teachers.ema.EmaMotion``.
+
+    Source: lhoyer/DAFormer mmseg/models/uda/dacs.py, kept by HRDA and MIC (parity).
+
+    Args:
+        student: the live segmentor.
+    """
+
+    def _start_labelling(self) -> None:
+        """Put BatchNorm alone into train mode, where the network's own train mode does."""
+        super()._start_labelling()
+        for module in self.segmentor.modules():
+            module.training = module.training and isinstance(module, _BatchNorm)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
+from dts.hooks import ema_teacher
 from dts.hooks.ema_teacher import EmaTeacherHook
 from dts.hooks.teacher_hook import unwrap
 from toy_run import toy_runner
@@ -71,6 +72,35 @@ def test_decay_and_horizon_are_logged(tmp_path):
     assert scalars['train/teacher.horizon'].data[0].tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize('first_count', [0, 1])
+def test_teacher_is_the_mean_of_the_students_from_the_first_count_on(tmp_path, first_count):
+    hook = dict(
+        type='dts.EmaTeacherHook', decay=1.0, first_count=first_count
+    )  # never past the ramp
+    _, recorder = recorded(tmp_path, 5, custom_hooks=[hook])
+    weight = 'decode_head.conv_seg.weight'
+    students = torch.stack([state[weight] for state in recorder.students])  # theta_0 .. theta_5
+    for step in range(1, 6):
+        expected = students[1 - first_count : step + 1].mean(0)
+        torch.testing.assert_close(recorder.teachers[step][weight], expected)
+
+
+def test_batch_statistics_leave_the_teacher_buffers_of_its_own(tmp_path, monkeypatch):
+    averaged = []
+    monkeypatch.setattr(ema_teacher, 'average_buffers', averaged.append)
+    hook = dict(type='dts.EmaTeacherHook', decay=0.5, batch_statistics=True)
+    runner, recorder = recorded(tmp_path, 3, custom_hooks=[hook])
+    mean, count = 'backbone.norm.running_mean', 'backbone.norm.num_batches_tracked'
+    weight = 'backbone.conv.weight'
+    for step in range(1, 4):
+        teacher, student = recorder.teachers[step], recorder.students[step]
+        assert not torch.allclose(teacher[mean], student[mean], atol=1e-4)
+        assert not torch.equal(teacher[mean], recorder.teachers[step - 1][mean])
+        assert teacher[count] == step  # one labelling per step
+    torch.testing.assert_close(recorder.teachers[1][weight], recorder.students[1][weight])
+    assert averaged == [unwrap(runner).teachers['teacher']] * 3  # over ranks, after every step
+
+
 def test_weights_alone_start_a_teacher_from_the_loaded_student(tmp_path):
     first, _ = recorded(tmp_path / 'first', 3)
     changes = dict(load_from=str(tmp_path / 'first/iter_3.pth'))
@@ -79,6 +109,20 @@ def test_weights_alone_start_a_teacher_from_the_loaded_student(tmp_path):
     assert all(torch.equal(recorder.students[0][name], loaded[name]) for name in loaded)
     assert all(torch.equal(recorder.teachers[0][name], loaded[name]) for name in loaded)
     assert recorder.updates[0] == 0
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(first_count=-1), 'first_count must be at least 0, got -1'),
+        (dict(buffers='own'), "got buffers='own' and batch_statistics=False"),
+        (dict(buffers='copy', batch_statistics=True), 'Leave buffers out'),
+        (dict(buffers='average', batch_statistics=True), "got buffers='average'"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        EmaTeacherHook(**arguments)
 
 
 def test_errors_name_the_fix(tmp_path):

@@ -1,6 +1,8 @@
 """ClassMix against the sentence that defines it."""
 
+import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dts.mixing.classmix import ClassMix, draw_classes
 
@@ -47,3 +49,44 @@ def test_draws_of_one_image_do_not_depend_on_the_other_images():
     ]
     assert not all(different)
     assert kept.flatten(1).sum(1).tolist() == [3, 3]
+
+
+def union_loop(labels, num_classes, generator):
+    """What the release does: every image draws half of the classes of the batch, 255 among them."""
+    draws = torch.rand(len(labels), num_classes + 1, generator=generator)
+    classes = sorted(set(labels.flatten().tolist()))
+    mask = torch.zeros(labels.shape, dtype=torch.bool)
+    for b, image in enumerate(labels):
+        order = sorted(classes, key=lambda k, b=b: float(draws[b, min(k, num_classes)]))
+        for k in order[: (len(classes) + 1) // 2]:
+            mask[b] |= image == k
+    return mask
+
+
+def test_trap_05_classes_of_the_batch_are_drawn_on_request_and_of_the_image_by_default():
+    labels = torch.tensor([[[0, 1, 1, 255]], [[2, 3, 3, 3]], [[0, 0, 0, 0]]])
+    num_empty = num_ignored = 0
+    for seed in range(30):
+        generators = [torch.Generator().manual_seed(seed) for _ in range(2)]
+        expected = union_loop(labels, 5, generators[0])
+        drawn = draw_classes(labels, 5, generators[1], round_up=True, class_draw='batch')
+        assert torch.equal(drawn, expected)
+        num_empty += int((~drawn.flatten(1).any(1)).sum())
+        num_ignored += int(drawn[0, 0, 3])
+
+        own = draw_classes(labels, 5, torch.Generator().manual_seed(seed), round_up=True)
+        assert own.flatten(1).any(1).all()
+        assert not own[0, 0, 3]
+    assert num_empty > 0  # an image that shows none of the classes it drew
+    assert 10 < num_ignored < 26  # 3 of 5: the ignored value is one more class
+
+
+def test_classes_of_the_batch_are_drawn_without_a_value_on_the_host():
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        labels = torch.zeros(2, 4, 4, dtype=torch.int64, device='meta')
+        assert draw_classes(labels, 3, class_draw='batch').device.type == 'meta'
+
+
+def test_unknown_draw_is_named():
+    with pytest.raises(ValueError, match=r"class_draw must be one of .*'batch'.* got 'union'"):
+        draw_classes(torch.zeros(1, 1, 1, dtype=torch.int64), 2, class_draw='union')

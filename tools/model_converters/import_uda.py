@@ -26,6 +26,7 @@ from dts.checkpoints.match import match_tensors
 from dts.checkpoints.published_uda import PREFIXES, select_model, translate_weights
 from dts.compat import load_from_local
 from dts.launch import user_errors
+from dts.model_config import student_config
 from dts.registry import MODELS
 
 MODEL_FILES = Path(__file__).parents[2] / 'configs/_base_/models'
@@ -50,8 +51,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def build_state(config_file: str | Path, num_classes: int) -> Mapping[str, torch.Tensor]:
     """Return the tensors of a network for a number of classes, without pretrained weights."""
-    config = Config.fromfile(config_file, format_python_code=False).model
-    config = config.get('student', config)
+    config = student_config(Config.fromfile(config_file, format_python_code=False).model)
     config.decode_head.num_classes = num_classes
     with DefaultScope.overwrite_default_scope('mmseg'):
         return MODELS.build(config).state_dict()

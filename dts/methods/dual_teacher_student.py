@@ -1,0 +1,177 @@
+"""DTS: two teacher-student groups, the second with a larger share of target images.
+
+    x_S, y      source images and labels; x_T, x_T' target images (of semi-supervised training:
+                labelled and unlabelled ones)
+    f_k, h_k    student and EMA teacher of group k
+    (l_k, q_k)  labels of h_k on clean target images, and the weights that the host gives them
+
+Source: Huo, Xie, Zhou, Li and Tian, "Focus on Your Target: A Dual Teacher-Student Framework for
+Domain-adaptive Semantic Segmentation", ICCV 2023. No code was released: two groups with weights of
+their own, the larger target share of the second, bidirectional learning and the plug-in over any
+host are published; what is mixed, how labels are exchanged and all numbers are our reconstruction.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
+from dts.methods.composition import compose, halves_of
+from dts.methods.host import Half, Host, Views
+from dts.registry import MODELS
+from dts.targets.diagnostics import accepted_ratio, labels_differ, pseudo_label_accuracy
+from dts.targets.exchange import EXCHANGE_RULES, ExchangeRule, exchange
+from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
+from dts.teachers.bank import TeacherBank
+from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
+
+Composition = int | Sequence[str]
+NUM_GROUPS = 2
+
+
+@MODELS.register_module()
+class DualTeacherStudent(TeacherStudent):
+    """Train two students by the recipe of a host; each learns what the other one's teacher says.
+
+    With the host DACS and the defaults, M the mask of ClassMix and WCE the weighted cross entropy,
+
+        L_1 = CE(f_1(x_S), y) + WCE(f_1(mix(S, T)), [y | l_2]; M + (1 - M) q_2)
+        L_2 = WCE(f_2(mix(S, T)), [y | l_1]; M + (1 - M) q_1)
+              + WCE(f_2(mix(T, T')), [l_1 | l_1']; M q_1 + (1 - M) q_1')
+
+    The first student is called ``student`` and is what a run is about, the second ``student_2``;
+    both start from the same weights and share no parameter. Goes with ``dts.GroupTeachersHook``,
+    which moves ``teacher`` and ``teacher_2`` and starts the second group.
+
+    Args:
+        host: config of the method whose recipe both groups follow, with its ``student``:
+            ``dts.SelfTraining`` or ``dts.MeanTeacher``.
+        compositions: what each group sees: a target share in percent (a row of
+            ``dts.methods.composition.COMPOSITIONS``) or the names of halves. One entry trains one
+            group, which is the host.
+        exchange: whose labels a group learns, see ``dts.targets.exchange.exchange``.
+        lambda_cross: factor >= 0 of the weight of labels that come from the other group alone.
+
+    Raises:
+        ValueError: if an argument is out of range or unknown.
+        TypeError: if the host cannot be taken apart.
+    """
+
+    def __init__(
+        self,
+        host: ConfigType,
+        *,
+        compositions: Sequence[Composition] = (25, 75),
+        exchange: ExchangeRule = 'cross',
+        lambda_cross: float = 1.0,
+    ) -> None:
+        method = MODELS.build(host)
+        if not isinstance(method, Host):
+            raise TypeError(
+                f'host must be a method made of parts (dts.SelfTraining, dts.MeanTeacher), got '
+                f'{type(method).__name__}'
+            )
+        student = method.student
+        del method.student  # what a host does, it does with the student that it is given
+        super().__init__(student, method.criterion)
+        if exchange not in EXCHANGE_RULES:
+            raise ValueError(f'exchange must be one of {EXCHANGE_RULES}, got {exchange!r}')
+        if lambda_cross < 0:
+            raise ValueError(f'lambda_cross must be at least 0, got {lambda_cross}')
+        if not 1 <= len(compositions) <= NUM_GROUPS:
+            raise ValueError(f'compositions need one entry per group, got {compositions!r}')
+        self.host = method
+        self.host.observers = self.observers
+        self.compositions = [halves_of(composition) for composition in compositions]
+        self.exchange: ExchangeRule = exchange
+        self.lambda_cross = lambda_cross
+        if len(compositions) == NUM_GROUPS:
+            self.student_2 = copy.deepcopy(student)
+        self.num_active = len(compositions)  # a hook starts the second group later on request
+        self._banks: dict[str, TeacherBank] = {}
+
+    @property
+    def students(self) -> dict[str, nn.Module]:
+        """The students, first group first."""
+        second = {'student_2': self.student_2} if len(self.compositions) == NUM_GROUPS else {}
+        return {'student': self.student, **second}
+
+    def init_weights(self) -> None:
+        """Initialise the first student and copy it: pretrained weights are read once."""
+        self.student.init_weights()
+        for student in self.students.values():
+            student.load_state_dict(self.student.state_dict())
+
+    def attach_teachers(self, bank: TeacherBank, student: str = 'student') -> None:
+        """Let a hook hand over the teachers of a group.
+
+        Args:
+            bank: the teachers.
+            student: name of the student that they follow.
+        """
+        self._banks[student] = bank
+        if student == 'student':
+            self.host.attach_teachers(bank)  # its ramps count the updates of the first teacher
+        super().attach_teachers(TeacherBank.joined(list(self._banks.values())))
+
+    def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
+        """Return the losses of one step.
+
+        Args:
+            inputs: the branches of the host.
+            data_samples: the samples of the branches.
+
+        Returns:
+            ``group_<k>.<half>.<head>.loss_ce`` and what the host adds, and statistics: the share of
+            target pixels of each group, the share of accepted labels of each teacher, and that to
+            which both teachers give the same class.
+        """
+        views = self.host.read(inputs, data_samples)
+        valid = valid_pixels(views.target, views.samples)
+        students = list(self.students.values())[: self.num_active]
+        banks = list(self._banks.values())[: self.num_active]
+        probs_teachers = [bank.probabilities(views.target) for bank in banks]  # (U, K, H, W) each
+        own_targets = [make_pseudo_labels(probs, valid) for probs in probs_teachers]
+        targets = own_targets
+        if self.exchange == 'mean':
+            mean = make_pseudo_labels(torch.stack(probs_teachers).mean(dim=0), valid)
+            targets = [mean] * len(own_targets)
+
+        losses: Losses = {}
+        for group, student in enumerate(students):
+            opinions = exchange(self.exchange, group, targets, self.lambda_cross)
+            drawn = [
+                compose(name, self.host, student, views, opinions)
+                for name in self.compositions[group]
+            ]
+            halves, shares = zip(*drawn, strict=True)
+            terms = self.host.learn(student, halves)
+            terms |= self.host.learn_more(student, views, opinions)
+            terms['stat_target_share'] = torch.stack(shares).mean()
+            terms |= self._label_statistics(own_targets[group], views)
+            losses |= {f'group_{group + 1}.{key}': term for key, term in terms.items()}
+            if group == 0:
+                self._expose(views, own_targets[0], halves)
+        if len(own_targets) == NUM_GROUPS:
+            first, second = own_targets
+            losses['stat_teachers_disagree'] = labels_differ(first.labels, second.labels)
+        return losses
+
+    def _label_statistics(self, target: PseudoLabels, views: Views) -> Losses:
+        """Return what the log shows of the labels of a group's teacher."""
+        threshold = self.host.threshold
+        statistics = {'stat_accepted_ratio': accepted_ratio(target, threshold)}
+        if has_labels(views.samples):
+            labels = stack_labels(views.samples)
+            statistics['stat_pseudo_accuracy'] = pseudo_label_accuracy(target, threshold, labels)
+        return statistics
+
+    def _expose(self, views: Views, target: PseudoLabels, halves: Sequence[Half]) -> None:
+        """Show observers what the first group saw."""
+        mixed = {half.name: half.images for half in halves}
+        plain = {'source': views.source, 'target': views.target}
+        self.expose(**(mixed | plain), source_label=views.labels, pseudo_label=target.labels)

@@ -1,0 +1,69 @@
+"""The parts that hosts of semi-supervised training share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor
+
+from dts.methods.base import stack_labels
+from dts.methods.host import Half, Host, Supervision, Views
+from dts.segmentor import all_logits
+from dts.typing import BranchInputs, BranchSamples, Losses
+
+
+class SemiSupervisedHost(Host):
+    """Labelled images, and two views of unlabelled ones; one student forward for all images.
+
+    One forward, as in LiheYoung/UniMatch-V2: BatchNorm sees labelled and unlabelled images at once.
+    """
+
+    def read(self, inputs: BranchInputs, data_samples: BranchSamples) -> Views:
+        """Return the images of a batch; see ``Host``.
+
+        Args:
+            inputs: ``labeled``, ``unlabeled_weak`` and ``unlabeled_strong``.
+            data_samples: the samples of the branches.
+        """
+        return Views(
+            source=inputs['labeled'],
+            labels=stack_labels(data_samples['labeled']),
+            target=inputs['unlabeled_weak'],
+            strong=inputs['unlabeled_strong'],
+            samples=data_samples['unlabeled_weak'],
+        )
+
+    def learn(self, student: EncoderDecoder, halves: Sequence[Half]) -> Losses:
+        """Return the losses of all halves; see ``Host``.
+
+        Labelled images train all heads, others the decode head.
+
+        Args:
+            student: the student that learns.
+            halves: what it learns.
+        """
+        heads = all_logits(student, torch.cat([half.images for half in halves]))
+        losses: Losses = {}
+        start = 0
+        for half in halves:
+            part = slice(start, start + len(half.images))
+            start = part.stop
+            if half.is_source:
+                own = [head._replace(logits=head.logits[part]) for head in heads]
+                losses |= self.score_heads(own, half.supervisions[0].labels, half.name)
+            else:
+                logits = heads[0].logits[part]
+                losses[f'{half.name}.loss_ce'] = self.unlabeled_term(logits, half.supervisions)
+        return losses
+
+    def unlabeled_term(self, logits: Tensor, supervisions: Sequence[Supervision]) -> Tensor:
+        """Return the sum over supervisions.
+
+        Args:
+            logits: (U, K, H, W).
+            supervisions: what they should be.
+        """
+        terms = [self.criterion(logits, labels, weights) for labels, weights in supervisions]
+        return sum(terms[1:], start=terms[0])
