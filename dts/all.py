@@ -52,4 +52,5 @@ import dts.models.daformer_head
 import dts.models.deeplabv2_head
 import dts.models.efficientnet_lite
 import dts.models.hrda
-import dts.optim  # noqa: F401
+import dts.optim
+import dts.parallel  # noqa: F401

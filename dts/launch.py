@@ -95,7 +95,7 @@ def start_cpu_processes(cfg: Config) -> None:
         return
     compat.init_cpu_process_group(cfg.launcher)
     cfg.model_wrapper_cfg = {
-        'type': 'MMDistributedDataParallel',
+        'type': (cfg.get('model_wrapper_cfg') or {}).get('type', 'MMDistributedDataParallel'),
         'device_ids': None,
         'broadcast_buffers': False,
         'find_unused_parameters': cfg.get('find_unused_parameters', False),

@@ -6,6 +6,7 @@ from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODEL_WRAPPERS as MMENGINE_MODEL_WRAPPERS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
@@ -19,6 +20,7 @@ FUNCTIONS = Registry('function', parent=MMENGINE_FUNCTIONS, scope='dts')
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='dts')
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='dts')
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='dts')
+MODEL_WRAPPERS = Registry('model_wrapper', parent=MMENGINE_MODEL_WRAPPERS, scope='dts')
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='dts')
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     'optimizer wrapper constructor', parent=MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, scope='dts'

@@ -13,6 +13,9 @@ from torch import nn
 
 from dts.evaluation.checkpoint_models import CheckpointModels
 from dts.methods.base import TeacherStudent
+from dts.models.mean_segmentor import MeanSegmentor
+
+MEAN = 'mean'  # of the logits of all students
 
 
 def available_models(model: nn.Module) -> dict[str, nn.Module]:
@@ -22,8 +25,9 @@ def available_models(model: nn.Module) -> dict[str, nn.Module]:
         model: model of a runner, with or without its DDP wrapper.
 
     Returns:
-        Name -> segmentor with ``val_step`` and ``test_step``. A method has its students
-        and its teachers, ``CheckpointModels`` what it loaded, a stock segmentor ``student``.
+        Name -> segmentor with ``val_step`` and ``test_step``. A method has its students,
+        ``mean`` of several, and its teachers; ``CheckpointModels`` what it loaded; a stock
+        segmentor is ``student``.
     """
     bare = cast('nn.Module', model.module) if is_model_wrapper(model) else model
     if isinstance(bare, CheckpointModels):
@@ -31,6 +35,8 @@ def available_models(model: nn.Module) -> dict[str, nn.Module]:
     if not isinstance(bare, TeacherStudent):
         return {'student': bare}
     networks = bare.students
+    if len(networks) > 1:
+        networks[MEAN] = MeanSegmentor(list(networks.values()))
     if bare.has_teachers:
         bank = bare.teachers
         networks |= {name: bank[name].segmentor for name in bank.names}

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from dts.hooks.teacher_hook import TeacherHook, unwrap
 from dts.methods.dual_teacher_student import DualTeacherStudent
+from dts.parallel import SequentialDistributedDataParallel
 from dts.registry import HOOKS
 from dts.typing import ConfigType
 
@@ -60,9 +61,16 @@ class GroupTeachersHook(Hook):
             runner: the runner.
 
         Raises:
-            ValueError: if a second group that rests at first meets DDP that expects it.
+            ValueError: if a second group that rests at first, or groups that are back-propagated
+                one by one, meet a DDP wrapper that expects all in one.
         """
-        if self.start_iter > 0 and is_distributed() and not runner.cfg.find_unused_parameters:
+        if _method(runner).sequential and is_distributed():
+            if not isinstance(runner.model, SequentialDistributedDataParallel):
+                raise ValueError(
+                    'model.sequential=True on several processes needs '
+                    "model_wrapper_cfg=dict(type='dts.SequentialDistributedDataParallel')"
+                )
+        elif self.start_iter > 0 and is_distributed() and not runner.cfg.find_unused_parameters:
             raise ValueError(
                 'until start_iter the second student gets no gradient, which DDP takes for an '
                 'error: set find_unused_parameters=True in the config'

@@ -50,7 +50,7 @@ class ReferenceEncoderHook(Hook):
             )
         reference = MODELS.build(config)
         reference.init_weights()
-        device = next(method.parameters()).device
+        device = next(unwrap(runner).parameters()).device
         reference.to(device).requires_grad_(False)
         reference.eval()  # no chain: backbones of MMSeg return None from train and eval
         # past nn.Module.__setattr__, which would register it

@@ -14,14 +14,17 @@ host are published; what is mixed, how labels are exchanged and all numbers are 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
 
 from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
 from dts.methods.composition import compose, halves_of
 from dts.methods.host import Half, Host, Views
+from dts.parallel import average_gradients
 from dts.registry import MODELS
 from dts.targets.diagnostics import accepted_ratio, labels_differ, pseudo_label_accuracy
 from dts.targets.exchange import EXCHANGE_RULES, ExchangeRule, exchange
@@ -55,6 +58,9 @@ class DualTeacherStudent(TeacherStudent):
             group, which is the host.
         exchange: whose labels a group learns, see ``dts.targets.exchange.exchange``.
         lambda_cross: factor >= 0 of the weight of labels that come from the other group alone.
+        sequential: back-propagate the groups one after the other, so that the activations of one
+            group at a time are held; the same gradients. On several processes it needs
+            ``model_wrapper_cfg=dict(type='dts.SequentialDistributedDataParallel')``.
 
     Raises:
         ValueError: if an argument is out of range or unknown.
@@ -68,6 +74,7 @@ class DualTeacherStudent(TeacherStudent):
         compositions: Sequence[Composition] = (25, 75),
         exchange: ExchangeRule = 'cross',
         lambda_cross: float = 1.0,
+        sequential: bool = False,
     ) -> None:
         method = MODELS.build(host)
         if not isinstance(method, Host):
@@ -89,6 +96,7 @@ class DualTeacherStudent(TeacherStudent):
         self.compositions = [halves_of(composition) for composition in compositions]
         self.exchange: ExchangeRule = exchange
         self.lambda_cross = lambda_cross
+        self.sequential = sequential
         if len(compositions) == NUM_GROUPS:
             self.student_2 = copy.deepcopy(student)
         self.num_active = len(compositions)  # a hook starts the second group later on request
@@ -126,9 +134,60 @@ class DualTeacherStudent(TeacherStudent):
             data_samples: the samples of the branches.
 
         Returns:
+            What ``group_losses`` yields, in one.
+        """
+        losses: Losses = {}
+        for terms in self.group_losses(inputs, data_samples):
+            losses |= terms
+        return losses
+
+    def train_step(
+        self, data: dict[str, Any] | tuple | list, optim_wrapper: OptimWrapper
+    ) -> dict[str, Tensor]:
+        """Train one step; with ``sequential``, forward and backward of one group, then the next.
+
+        Args:
+            data: the batch.
+            optim_wrapper: the optimizer.
+
+        Returns:
+            What is logged.
+        """
+        if not self.sequential:
+            logged: dict[str, Tensor] = super().train_step(data, optim_wrapper)
+            return logged
+        data = self.data_preprocessor(data, training=True)
+        groups = self.group_losses(**data)
+        logged = {}
+        for group in range(1, self.num_active + 1):
+            with optim_wrapper.optim_context(self):
+                loss, terms = self.parse_losses(next(groups))
+            terms['loss'] = terms['loss'] + logged.get('loss', 0.0)
+            logged |= terms
+            loss = optim_wrapper.scale_loss(loss)
+            if group < self.num_active:
+                # past the wrapper, which counts its backwards as accumulated batches
+                scaler = getattr(optim_wrapper, 'loss_scaler', None)
+                (loss if scaler is None else scaler.scale(loss)).backward()
+            else:
+                optim_wrapper.backward(loss)
+        if optim_wrapper.should_update():
+            average_gradients(self)
+            optim_wrapper.step()
+            optim_wrapper.zero_grad()
+        return logged
+
+    def group_losses(self, inputs: BranchInputs, data_samples: BranchSamples) -> Iterator[Losses]:
+        """Yield the losses of one group after the other.
+
+        Args:
+            inputs: the branches of the host.
+            data_samples: the samples of the branches.
+
+        Yields:
             ``group_<k>.<half>.<head>.loss_ce`` and what the host adds, and statistics: the share of
-            target pixels of each group, the share of accepted labels of each teacher, and that to
-            which both teachers give the same class.
+            target pixels of the group, the share of accepted labels of its teacher, and that to
+            which the teachers give different classes.
         """
         views = self.host.read(inputs, data_samples)
         valid = valid_pixels(views.target, views.samples)
@@ -141,7 +200,6 @@ class DualTeacherStudent(TeacherStudent):
             mean = make_pseudo_labels(torch.stack(probs_teachers).mean(dim=0), valid)
             targets = [mean] * len(own_targets)
 
-        losses: Losses = {}
         for group, student in enumerate(students):
             opinions = exchange(self.exchange, group, targets, self.lambda_cross)
             drawn = [
@@ -153,13 +211,12 @@ class DualTeacherStudent(TeacherStudent):
             terms |= self.host.learn_more(student, views, opinions)
             terms['stat_target_share'] = torch.stack(shares).mean()
             terms |= self._label_statistics(own_targets[group], views)
-            losses |= {f'group_{group + 1}.{key}': term for key, term in terms.items()}
+            if len(own_targets) == NUM_GROUPS:
+                first, second = own_targets
+                terms['stat_teachers_disagree'] = labels_differ(first.labels, second.labels)
             if group == 0:
                 self._expose(views, own_targets[0], halves)
-        if len(own_targets) == NUM_GROUPS:
-            first, second = own_targets
-            losses['stat_teachers_disagree'] = labels_differ(first.labels, second.labels)
-        return losses
+            yield {f'group_{group + 1}.{key}': term for key, term in terms.items()}
 
     def _label_statistics(self, target: PseudoLabels, views: Views) -> Losses:
         """Return what the log shows of the labels of a group's teacher."""

@@ -226,7 +226,9 @@ def test_losses_of_both_groups_by_hand():
     assert {key for key in losses if 'loss' in key} == set(expected)
     for key, value in expected.items():
         torch.testing.assert_close(losses[key], value, msg=key)
-    torch.testing.assert_close(losses['stat_teachers_disagree'], (l_1 != l_2).float().mean())
+    torch.testing.assert_close(
+        losses['group_1.stat_teachers_disagree'], (l_1 != l_2).float().mean()
+    )
 
 
 def test_both_adds_the_other_labels_and_counts_pasted_pixels_once():
@@ -332,3 +334,36 @@ def test_bad_settings(change, error, message):
     config = {'type': 'dts.DualTeacherStudent', 'host': self_training(), **change}
     with pytest.raises(error, match=message):
         MODELS.build(config)
+
+
+@pytest.mark.parametrize('accumulative_counts', [1, 2])
+def test_groups_one_after_the_other_give_the_same_step(accumulative_counts):
+    host = self_training(dropout=0.3, masking=dict(block_size=4, color=False))
+    runs = groups(host, sequential=True), groups(host)
+    for run in runs:
+        run.wrapper._accumulative_counts = accumulative_counts
+        run.wrapper.initialize_count_status(run.method, 0, 4)
+    for seed in range(4):
+        ours, expected = (run.train(uda_batch(seed=seed)) for run in runs)
+        assert ours.keys() == expected.keys()
+        for key, value in expected.items():
+            torch.testing.assert_close(ours[key], value, msg=key)
+    ours, expected = (run.method.state_dict() for run in runs)
+    torch.testing.assert_close(ours, expected)
+    assert runs[0].method.teachers.updates == runs[1].method.teachers.updates
+
+
+def test_one_graph_at_a_time_is_held():
+    """When the second group begins, the graph of the first is gone."""
+    run = groups(self_training(), sequential=True)
+    alive = []
+    learn = run.method.host.learn
+
+    def watched(student, halves):
+        gradients = [weight.grad is not None for weight in run.method.student.parameters()]
+        alive.append(all(gradients))
+        return learn(student, halves)
+
+    run.method.host.learn = watched
+    run.train(uda_batch())
+    assert alive == [False, True]
