@@ -1,0 +1,12 @@
+# DAFormer's network on source labels only, Cityscapes -> ACDC; paper: score of this network not known to us, cost neither. Not run by us, no log.
+_base_ = ['hosts/supervised.py', '../_base_/datasets/uda_cityscapes_to_acdc_512.py']
+model = dict(
+    student=dict(data_preprocessor=dict(size=_base_.crop_size), test_cfg=_base_.evaluation)
+)
+train_dataloader = _base_.train_dataloader
+train_dataloader.batch_size = 2
+train_dataloader.sampler.batch = dict(source=2, target=0)
+train_dataloader.sampler.rare_class = None
+train_dataloader.dataset.streams.source.pipeline[-1].branches = dict(
+    labeled=[dict(type='PhotoMetricDistortion'), dict(type='PackSegInputs')]
+)
