@@ -21,6 +21,15 @@ import dts.datasets.transforms.loading
 import dts.datasets.transforms.margins
 import dts.datasets.transforms.rare_class_crop
 import dts.datasets.voc2012
+import dts.distill.adapters
+import dts.distill.losses.boundary_split
+import dts.distill.losses.channel_wise
+import dts.distill.losses.dist
+import dts.distill.losses.feature
+import dts.distill.losses.ifvd
+import dts.distill.losses.jaccard
+import dts.distill.losses.logit
+import dts.distill.losses.mgd
 import dts.evaluation.loops
 import dts.evaluation.metric
 import dts.hooks.average_buffers
@@ -29,17 +38,22 @@ import dts.hooks.checkpoint
 import dts.hooks.class_collapse
 import dts.hooks.coupling
 import dts.hooks.ema_teacher
+import dts.hooks.frozen_teacher
 import dts.hooks.group_teachers
+import dts.hooks.label_assisted_teacher
 import dts.hooks.reference_encoder
 import dts.hooks.step_pictures
 import dts.hooks.step_seed
 import dts.hooks.switching_teachers
+import dts.label_assisted.codes
 import dts.loops
 import dts.losses.cross_entropy
 import dts.methods.cutmix_seg
+import dts.methods.distillation
 import dts.methods.dual_teacher
 import dts.methods.dual_teacher_student
 import dts.methods.faithful_dual_teacher
+import dts.methods.label_assisted_teacher
 import dts.methods.mean_teacher
 import dts.methods.self_training
 import dts.methods.supervised
@@ -52,5 +66,6 @@ import dts.models.daformer_head
 import dts.models.deeplabv2_head
 import dts.models.efficientnet_lite
 import dts.models.hrda
+import dts.models.label_assisted_segmentor
 import dts.optim
 import dts.parallel  # noqa: F401

@@ -17,6 +17,7 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 
 from dts import compat
+from dts.config import load_config
 from dts.protocols.configs import check_config
 
 USER_ERROR_EXIT_CODE = 2
@@ -61,8 +62,7 @@ def read_config(args: argparse.Namespace) -> Config:
     """
     check_file(args.config, 'config')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    # Formatting the text of a config takes a second, at start and with every checkpoint.
-    cfg = Config.fromfile(args.config, format_python_code=False)
+    cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     default = cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))

@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from mmseg.visualization import SegLocalVisualizer
 
+from dts.config import load_config
 from dts.launch import start_cpu_processes
 from dts.registry import HOOKS
 from toys import toy_segmentor_config
@@ -98,9 +99,7 @@ def stream(root: Path, ann_file: str, pipeline: list[dict]) -> dict[str, Any]:
 
 def run_config(root: Path, work_dir: Path, **overrides: Any) -> Config:
     """Config of a Mean Teacher run over the images of ``make_images``."""
-    # Formatting the config's text takes a second per checkpoint.
-    runtime = Path(__file__).parents[1] / 'configs/_base_/runtime.py'
-    base = Config.fromfile(runtime, format_python_code=False)
+    base = load_config(Path(__file__).parents[1] / 'configs/_base_/runtime.py')
     load = [dict(type='LoadImageFromFile')]
     label = [dict(type='LoadAnnotations')]
     geometry = [

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import dts.all  # noqa: F401 - before anything imports mmseg; registers what is named below
+from dts.config import student_config
 from dts.launch import (
     add_common_arguments,
     check_file,
@@ -17,7 +18,6 @@ from dts.launch import (
     start_cpu_processes,
     user_errors,
 )
-from dts.model_config import student_config
 
 KEPT_HOOKS = ('timer', 'logger', 'visualization')
 TRAINING_HOOKS = ('param_scheduler', 'checkpoint', 'sampler_seed')

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dts.checkpoints.contents import check_version, part_of
 from dts.checkpoints.match import match_tensors
+from dts.label_assisted.views import input_views
 from dts.registry import MODELS
 from dts.typing import ConfigType
 
@@ -85,7 +86,8 @@ class CheckpointModels(BaseModel):
             network = MODELS.build(segmentor)
             _load(network, states[name], f'{name} of {checkpoint}')
             self._segmentors.append(network)
-            self.networks[name] = MODELS.build({**tta, 'module': network}) if tta else network
+            for view, shown in input_views(name, network).items():
+                self.networks[view] = MODELS.build({**tta, 'module': shown}) if tta else shown
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
         """Refuse: each network is asked by itself.

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from dts.evaluation.checkpoint_models import CheckpointModels
+from dts.label_assisted.views import input_views
 from dts.methods.base import TeacherStudent
 from dts.models.mean_segmentor import MeanSegmentor
 
@@ -40,7 +41,11 @@ def available_models(model: nn.Module) -> dict[str, nn.Module]:
     if bare.has_teachers:
         bank = bare.teachers
         networks |= {name: bank[name].segmentor for name in bank.names}
-    return networks
+    return {
+        view: network
+        for name, segmentor in networks.items()
+        for view, network in input_views(name, segmentor).items()
+    }
 
 
 def select_models(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:

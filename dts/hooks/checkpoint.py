@@ -140,7 +140,8 @@ class CheckpointHook(MMEngineCheckpointHook):
     def _check_network(self, runner: Runner, name: str, option: str) -> None:
         """Refuse a name that no network of the run has."""
         method = unwrap(runner)
-        known = [*method.students, *(method.teachers.names if method.has_teachers else [])]
+        teachers = method.teachers.moving if method.has_teachers else []
+        known = [*method.students, *teachers]
         if name not in known:
             where = f'default_hooks.checkpoint.{option}'
             raise ValueError(f'{where} names the network {name!r}, this run has {known}')

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from dts.config import student_config
 from dts.hooks.teacher_hook import unwrap
-from dts.model_config import student_config
 from dts.registry import HOOKS, MODELS
 
 
@@ -51,7 +52,8 @@ class ReferenceEncoderHook(Hook):
         reference = MODELS.build(config)
         reference.init_weights()
         device = next(unwrap(runner).parameters()).device
-        reference.to(device).requires_grad_(False)
+        # the layout of the student, so that equal weights give equal features
+        reference.to(device, memory_format=torch.channels_last).requires_grad_(False)
         reference.eval()  # no chain: backbones of MMSeg return None from train and eval
         # past nn.Module.__setattr__, which would register it
         object.__setattr__(method, 'reference', reference)

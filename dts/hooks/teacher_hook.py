@@ -79,6 +79,16 @@ class TeacherHook(Hook):
         if runner.optim_wrapper.should_update():
             self.move(runner)
 
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Tell the iteration to weights that follow a schedule.
+
+        Args:
+            runner: the runner.
+            batch_idx: index of the iteration.
+            data_batch: not used.
+        """
+        self.bank.iteration = batch_idx
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Keep the teachers of a resumed run; a run that only loads weights starts afresh.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -37,7 +38,9 @@ def feature_distance(
         Scalar >= 0.
     """
     slots = labels.where((labels >= 0) & (labels < num_classes), num_classes)
-    one_hot = features.new_zeros(len(labels), num_classes + 1, *labels.shape[-2:])
+    # float32 under autocast too: in bfloat16 a share of 0.499 is 0.5
+    size = (len(labels), num_classes + 1, *labels.shape[-2:])
+    one_hot = torch.zeros(size, device=labels.device)
     one_hot = one_hot.scatter(1, slots[:, None], 1.0)[:, :num_classes]  # (B, K, H, W)
     # Shares of all pixels under a position, those without a class included.
     height, width = features.shape[-2:]
@@ -45,5 +48,7 @@ def feature_distance(
     share, dominant = shares.max(dim=1)
     is_thing = sum((dominant == index) for index in classes)
     selected = (share >= min_share) & (is_thing > 0)  # (B, h, w)
-    distance = (features - features_reference).norm(dim=1)  # (B, h, w)
+    precise = torch.promote_types(features.dtype, torch.float32)
+    difference = features.to(precise) - features_reference.to(precise)
+    distance = difference.norm(dim=1)  # (B, h, w)
     return (distance * selected).sum() / selected.sum().clamp_min(1)

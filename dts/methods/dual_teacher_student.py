@@ -156,8 +156,8 @@ class DualTeacherStudent(TeacherStudent):
         if not self.sequential:
             logged: dict[str, Tensor] = super().train_step(data, optim_wrapper)
             return logged
-        data = self.data_preprocessor(data, training=True)
-        groups = self.group_losses(**data)
+        branches: dict[str, Any] = self.data_preprocessor(data, training=True)
+        groups = self.group_losses(**branches)
         logged = {}
         for group in range(1, self.num_active + 1):
             with optim_wrapper.optim_context(self):

@@ -16,6 +16,7 @@ Source: Tranheden et al. (DACS), WACV 2021; Hoyer et al. (DAFormer), CVPR 2022, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
@@ -26,7 +27,7 @@ from dts.methods.adaptation_settings import FeatureDistance, Masking
 from dts.methods.base import check_shares, stack_labels, valid_pixels
 from dts.methods.host import Half, Host, Mixture, Supervision, Views, show_source, supervise_all
 from dts.mixing.block_mask import block_masks
-from dts.mixing.classmix import ClassMix, draw_classes
+from dts.mixing.classmix import ClassDraw, ClassMix, draw_classes
 from dts.mixing.plan import MixPlan, paste
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode, encode
@@ -51,9 +52,11 @@ class SelfTraining(Host):
     in the others), and with ``dts.ReferenceEncoderHook`` for the feature distance.
 
     Deviation from the released code: all terms are summed and back-propagated once; classes are
-    drawn from each image (DAFormer line: from the union over the batch); the teacher labels in eval
-    mode with the student's statistics; colours are drawn per image; means leave ignored pixels out
-    (``criterion=dict(type='dts.CrossEntropy', avg_non_ignore=False)`` counts them as there).
+    drawn from each image (DAFormer line: from the union over the batch, ``class_draw``; DACS draws
+    the ignored value too); the teacher labels in eval mode with the student's statistics (there:
+    those of the batch, ``batch_statistics`` of the hook); colours are drawn per image; means leave
+    ignored pixels out, which ``criterion=dict(type='dts.CrossEntropy', avg_non_ignore=False)``
+    counts as they do.
 
     Args:
         student: config of a segmentor of MMSeg.
@@ -64,6 +67,8 @@ class SelfTraining(Host):
         color: config of the augmentation A of mixed images, None for none.
         feature_distance: ``dict(weight=0.005, classes=[...], min_share=0.75)``; None for none.
         masking: ``dict(block_size=64, ratio=0.7, weight=1.0, color=True)``; None for none.
+        class_draw: from which classes those of an image are drawn: its own (``image``) or all of
+            the batch (``batch``, parity), see ``dts.mixing.classmix.draw_classes``.
 
     Raises:
         ValueError: if ``threshold`` is out of range or a name is unknown.
@@ -81,6 +86,7 @@ class SelfTraining(Host):
         color: ConfigType | None = None,
         feature_distance: ConfigType | None = None,
         masking: ConfigType | None = None,
+        class_draw: ClassDraw = 'image',
     ) -> None:
         super().__init__(student, criterion)
         check_shares(threshold=threshold)
@@ -89,6 +95,9 @@ class SelfTraining(Host):
         self.color = MODELS.build(color) if color else None
         self.feature_distance = FeatureDistance(**feature_distance) if feature_distance else None
         self.masking = Masking(**masking) if masking else None
+        if class_draw not in get_args(ClassDraw):
+            raise ValueError(f'class_draw must be one of {get_args(ClassDraw)}, got {class_draw!r}')
+        self.class_draw: ClassDraw = class_draw
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.
@@ -162,7 +171,9 @@ class SelfTraining(Host):
             views: the batch.
             labels: not used.
         """
-        pasted = draw_classes(views.labels, student.num_classes, round_up=True)  # (B, H, W)
+        pasted = draw_classes(  # (B, H, W)
+            views.labels, student.num_classes, round_up=True, class_draw=self.class_draw
+        )
         images = torch.where(pasted[:, None], views.source, views.target)
         return Mixture(self._recolored(student, images), None, pasted, views.labels)
 

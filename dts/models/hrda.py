@@ -43,7 +43,8 @@ class HRDAEncoderDecoder(EncoderDecoder):
 
     Source: Hoyer et al., ECCV 2022; reference lhoyer/HRDA mmseg/models/segmentors/
         hrda_encoder_decoder.py and decode_heads/hrda_head.py.
-    Deviation: see ``draw_box``; images of other sizes are padded for a prediction.
+    Deviation: see ``draw_box``; the loss of the context alone, off in the release, is left out;
+    images of other sizes are padded for a prediction.
 
     Args:
         backbone: config of the backbone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.models.segmentors.base import BaseSegmentor
@@ -39,7 +40,8 @@ class MeanSegmentor(EncoderDecoder):
         Returns:
             (B, K, H, W).
         """
-        logits = [network.encode_decode(inputs, batch_img_metas) for network in self.segmentors]
+        networks: Any = self.segmentors
+        logits = [network.encode_decode(inputs, batch_img_metas) for network in networks]
         return sum(logits[1:], start=logits[0]) / len(logits)
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dts.model_config import student_config
+from dts.config import student_config
 from dts.protocols.lists import check_labeled, read_labeled
 from dts.protocols.presets import Evaluation, Protocol, find_protocol
 

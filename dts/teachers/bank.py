@@ -83,6 +83,11 @@ class TeacherBank:
         return list(self._teachers)
 
     @property
+    def moving(self) -> list[str]:
+        """Names of the teachers whose weights checkpoints hold, in order; others never move."""
+        return [name for name, teacher in self._teachers.items() if teacher.origin is None]
+
+    @property
     def updates(self) -> int:
         """Updates that the teachers have received, all of them together.
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from dts.checkpoints.match import match_tensors
+from dts.config import load_config, student_config
 from dts.evaluation.checkpoint_models import checkpoint_states
 from dts.registry import MODELS
 from dts.teachers.teacher import Teacher
@@ -27,6 +27,9 @@ class FrozenTeacher(Teacher):
             anew if the teacher was trained with another mean, deviation or channel order.
         origin: ``checkpoint`` (its path) and ``sha256`` of that file.
     """
+
+    _scale: Tensor
+    _shift: Tensor
 
     def __init__(self, segmentor: nn.Module, student: nn.Module, origin: dict[str, str]) -> None:
         nn.Module.__init__(self)
@@ -84,11 +87,11 @@ def build_frozen_teacher(
         FileNotFoundError: if a file is not there.
         ValueError: if the weights do not fit, wholly, or the teacher knows other classes.
     """
+    model: Any = config
     if isinstance(config, str | Path):
-        config = Config.fromfile(config, format_python_code=False).model
-    config = config.get('student', config)
+        model = load_config(config).model
     with torch.random.fork_rng(devices=[]):  # initial weights, replaced below
-        segmentor = MODELS.build(config)
+        segmentor = MODELS.build(student_config(model))
     if segmentor.num_classes != student.num_classes:
         raise ValueError(
             f'the teacher {name!r} knows {segmentor.num_classes} classes, the student '
@@ -101,8 +104,8 @@ def build_frozen_teacher(
     segmentor.load_state_dict(own | match_tensors(weights, own, source=source))
     origin = {'checkpoint': str(checkpoint), 'sha256': file_digest(checkpoint)}
     teacher = FrozenTeacher(segmentor, student, origin)
-    device = next(student.parameters()).device
-    return teacher.to(device, memory_format=torch.channels_last)
+    segmentor.to(memory_format=torch.channels_last)  # as the student
+    return teacher.to(next(student.parameters()).device)
 
 
 def file_digest(path: str | Path) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 import sys
 import time
 from pathlib import Path
@@ -10,19 +12,22 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from dts.methods import self_training
 from dts.methods.base import TeacherStudent
 from dts.methods.dual_teacher import DualTeacher
 from dts.methods.mean_teacher import MeanTeacher
+from dts.methods.self_training import SelfTraining
 from dts.methods.supervised import Supervised
 from dts.methods.unimatch import UniMatch
 from dts.registry import HOOKS
 from dts.teachers.bank import TeacherBank
 from runs import in_child, make_images, run_config
-from toys import batch_of_two_views, toy_batch, toy_segmentor_config
+from toys import batch_of_two_views, toy_batch, toy_segmentor_config, uda_batch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
 
@@ -172,6 +177,60 @@ def test_mean_teacher_floor_follows_the_method_for_three_steps() -> None:
         losses = method.loss(**data)
         assert 0.1 < losses['stat_accepted_ratio'] < 0.9
         loss = method.parse_losses(losses)[0]
+        torch.testing.assert_close(floor(ready), loss.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        weights = zip(
+            bank['teacher'].segmentor.parameters(), method.student.parameters(), strict=True
+        )
+        for weight_teacher, weight_student in weights:
+            weight_teacher.mul_(0.99).add_(weight_student.detach(), alpha=0.01)
+
+
+NO_COLOR = {'jitter_probability': 0.0, 'blur_probability': 0.0}
+SWITCHES: dict[str, dict[str, Any]] = {
+    'dacs': {},
+    'distance': {'feature_distance': {'classes': [0, 1, 2], 'weight': 0.7, 'min_share': 0.0}},
+    'masking': {'masking': {'block_size': 4, 'ratio': 0.0, 'weight': 0.6, 'color': False}},
+    'color': {'color': {'type': 'dts.ColorAugmentation', **NO_COLOR}},
+}
+SWITCHES['all'] = {key: value for switch in SWITCHES.values() for key, value in switch.items()}
+
+
+@pytest.mark.parametrize('resolutions', [1, 2])
+@pytest.mark.parametrize('switches', SWITCHES)
+def test_self_training_floor_follows_the_method_for_three_steps(
+    switches: str, resolutions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(labels: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return torch.zeros_like(labels, dtype=torch.bool)
+
+    monkeypatch.setattr(self_training, 'draw_classes', nothing)  # the target stands for the mix
+    student = toy_segmentor_config()
+    if resolutions == 2:
+        student = ConfigDict(
+            {**student, 'type': 'dts.HRDAEncoderDecoder', 'stride': 1, 'detail_size': (8, 8)}
+        )
+    method = SelfTraining(student, CRITERION, threshold=0.36, **SWITCHES[switches]).train()
+    if method.feature_distance is not None:
+        reference = copy.deepcopy(method.student.backbone).eval().requires_grad_(False)
+        reference.conv.weight.add_(0.1)
+        object.__setattr__(method, 'reference', reference)
+    optimizer = sgd(method)
+    bank = TeacherBank.from_student(method.student, ['teacher'])
+    method.attach_teachers(bank)
+    batch = uda_batch()
+    batch['data_samples']['source'][0].gt_sem_seg.data[0, :3] = 255
+    floor = build_floor(method, optimizer)
+    ready = prepare(method, batch)
+    for seed in range(3):
+        data = method.data_preprocessor(batch, True)
+        random.seed(seed)
+        losses = method.loss(**data)
+        assert 0.1 < losses['stat_accepted_ratio'] < 0.9
+        loss = method.parse_losses(losses)[0]
+        random.seed(seed)
         torch.testing.assert_close(floor(ready), loss.detach())
         optimizer.zero_grad()
         loss.backward()

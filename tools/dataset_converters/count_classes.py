@@ -11,9 +11,10 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 import dts.all  # noqa: F401 - registers what configs name
+from dts.config import load_config
 from dts.datasets.class_counts import class_counts
 from dts.datasets.rare_class import RareClassDraw
 from dts.launch import check_file, user_errors
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Count every stream of ``rare_class``."""
     args = parse_args(argv)
     check_file(args.config, 'config')
-    cfg = Config.fromfile(args.config, format_python_code=False)
+    cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     rare_class = cfg.train_dataloader.sampler.get('rare_class') or {}
     if not rare_class:

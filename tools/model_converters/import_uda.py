@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 import dts.all  # noqa: F401 - registers what the configs name
@@ -25,8 +24,8 @@ from dts.checkpoints.atomic import write_atomically
 from dts.checkpoints.match import match_tensors
 from dts.checkpoints.published_uda import PREFIXES, select_model, translate_weights
 from dts.compat import load_from_local
+from dts.config import load_config, student_config
 from dts.launch import user_errors
-from dts.model_config import student_config
 from dts.registry import MODELS
 
 MODEL_FILES = Path(__file__).parents[2] / 'configs/_base_/models'
@@ -51,7 +50,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def build_state(config_file: str | Path, num_classes: int) -> Mapping[str, torch.Tensor]:
     """Return the tensors of a network for a number of classes, without pretrained weights."""
-    config = student_config(Config.fromfile(config_file, format_python_code=False).model)
+    config = student_config(load_config(config_file).model)
     config.decode_head.num_classes = num_classes
     with DefaultScope.overwrite_default_scope('mmseg'):
         return MODELS.build(config).state_dict()

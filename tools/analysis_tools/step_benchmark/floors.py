@@ -8,9 +8,6 @@ name it in ``FLOORS`` under the method's class name.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,20 +15,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dts.methods.base import TeacherStudent, stack_labels
-
-IGNORE_INDEX = 255
-
-
-@dataclass(frozen=True)
-class ReadyBatch:
-    """Normalised images per branch (B, 3, H, W) and labels (B, H, W) int64 of ``labeled``."""
-
-    images: dict[str, Tensor]
-    labels: Tensor
-
-
-FloorStep = Callable[[ReadyBatch], Tensor]
-FloorBuilder = Callable[[TeacherStudent, Optimizer], FloorStep]
+from step_benchmark.floor_parts import (
+    FloorBuilder,
+    FloorStep,
+    ReadyBatch,
+    copy_optimizer,
+    cross_entropy,
+    head_logits,
+    score,
+    weighted,
+)
+from step_benchmark.self_training_floor import self_training
 
 
 def build_floor(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
@@ -75,31 +69,8 @@ def prepare(method: TeacherStudent, batch: dict) -> ReadyBatch:
         name: image.contiguous(memory_format=torch.channels_last)
         for name, image in data['inputs'].items()
     }
-    return ReadyBatch(images, stack_labels(data['data_samples']['labeled']))
-
-
-def copy_optimizer(optimizer: Optimizer, source: nn.Module, target: nn.Module) -> Optimizer:
-    """Return a new optimizer of the same class and settings for a copy of a network.
-
-    Groups with equal settings become one, as anyone would write them by hand.
-
-    Args:
-        optimizer: of ``source``.
-        source: the network.
-        target: its copy.
-
-    Returns:
-        The optimizer of ``target``.
-    """
-    names = {id(parameter): name for name, parameter in source.named_parameters()}
-    parameters = dict(target.named_parameters())
-    groups: dict[str, dict] = {}
-    for group in optimizer.param_groups:
-        settings = {key: value for key, value in group.items() if key != 'params'}
-        merged = groups.setdefault(repr(sorted(settings.items())), {**settings, 'params': []})
-        merged['params'] += [parameters[names[id(parameter)]] for parameter in group['params']]
-    optimizer_class: Any = type(optimizer)
-    return optimizer_class(list(groups.values()))
+    samples = data['data_samples']
+    return ReadyBatch(images, stack_labels(samples.get('labeled') or samples['source']))
 
 
 def supervised(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
@@ -111,8 +82,8 @@ def supervised(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     def step(batch: ReadyBatch) -> Tensor:
         own_optimizer.zero_grad()
         loss = torch.zeros((), device=batch.labels.device)
-        for weight, logits in _head_logits(student, batch.images['labeled']):
-            loss = loss + weight * _cross_entropy(logits, batch.labels, class_weight)
+        for weight, logits in head_logits(student, batch.images['labeled']):
+            loss = loss + weight * cross_entropy(logits, batch.labels, class_weight)
         loss.backward()
         own_optimizer.step()
         return loss.detach()
@@ -132,16 +103,16 @@ def mean_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     def step(batch: ReadyBatch) -> Tensor:
         own_optimizer.zero_grad()
         with torch.no_grad():
-            _, logits_teacher = _head_logits(teacher, batch.images['unlabeled_weak'])[0]
+            _, logits_teacher = head_logits(teacher, batch.images['unlabeled_weak'])[0]
             confidence, target = logits_teacher.softmax(dim=1).max(dim=1)
             trust = (confidence >= method.threshold).float()
         num_labeled = len(batch.labels)
         images = torch.cat([batch.images['labeled'], batch.images['unlabeled_strong']])
-        heads = _head_logits(student, images)
-        unlabeled = _weighted(heads[0][1][num_labeled:], target, trust, class_weight)
+        heads = head_logits(student, images)
+        unlabeled = weighted(heads[0][1][num_labeled:], target, trust, class_weight)
         loss = method.unlabeled_weight * unlabeled
         for weight, logits in heads:
-            loss = loss + weight * _cross_entropy(logits[:num_labeled], batch.labels, class_weight)
+            loss = loss + weight * cross_entropy(logits[:num_labeled], batch.labels, class_weight)
         loss.backward()
         own_optimizer.step()
         torch._foreach_lerp_(weights_teacher, weights_student, 0.01)
@@ -162,18 +133,18 @@ def dual_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     def step(batch: ReadyBatch) -> Tensor:
         own_optimizer.zero_grad()
         with torch.no_grad():
-            _, logits_teacher = _head_logits(teacher, batch.images['unlabeled_weak'])[0]
+            _, logits_teacher = head_logits(teacher, batch.images['unlabeled_weak'])[0]
             confidence, target = logits_teacher.softmax(dim=1).max(dim=1)
             trust = (confidence >= method.threshold).float()
             share = trust.mean(dim=(1, 2), keepdim=True)
         strong = batch.images['unlabeled_strong']
         num_labeled = len(batch.labels)
-        heads = _head_logits(student, torch.cat([batch.images['labeled'], strong]))
-        loss = _weighted(heads[0][1][num_labeled:], target, share, class_weight)
+        heads = head_logits(student, torch.cat([batch.images['labeled'], strong]))
+        loss = weighted(heads[0][1][num_labeled:], target, share, class_weight)
         for weight, logits in heads:
-            loss = loss + weight * _cross_entropy(logits[:num_labeled], batch.labels, class_weight)
-        logits_again = _head_logits(student, strong)[0][1]
-        consistency = _weighted(logits_again, target, trust, class_weight)
+            loss = loss + weight * cross_entropy(logits[:num_labeled], batch.labels, class_weight)
+        logits_again = head_logits(student, strong)[0][1]
+        consistency = weighted(logits_again, target, trust, class_weight)
         loss = loss + method.consistency_weight * consistency
         loss.backward()
         own_optimizer.step()
@@ -197,18 +168,18 @@ def unimatch(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
         both = [
             torch.cat([feature, F.dropout2d(feature[num_labeled:], 0.5)]) for feature in features
         ]
-        heads = _score(student, student.neck(both) if student.with_neck else both, images)
+        heads = score(student, student.neck(both) if student.with_neck else both, images)
         logits = heads[0][1]
         with torch.no_grad():
             logits_weak = logits[num_labeled : num_labeled + len(weak)]
             confidence, target = logits_weak.softmax(dim=1).max(dim=1)
             trust = (confidence >= method.threshold).float()
-        loss = 0.5 * _weighted(logits[num_labeled + len(weak) :], target, trust, class_weight)
+        loss = 0.5 * weighted(logits[num_labeled + len(weak) :], target, trust, class_weight)
         for weight, scores in heads:
-            loss = loss + weight * _cross_entropy(scores[:num_labeled], batch.labels, class_weight)
+            loss = loss + weight * cross_entropy(scores[:num_labeled], batch.labels, class_weight)
         strong = [batch.images['unlabeled_strong'], batch.images['unlabeled_strong_2']]
-        for one in _head_logits(student, torch.cat(strong))[0][1].chunk(2):
-            loss = loss + 0.25 * _weighted(one, target, trust, class_weight)
+        for one in head_logits(student, torch.cat(strong))[0][1].chunk(2):
+            loss = loss + 0.25 * weighted(one, target, trust, class_weight)
         loss.backward()
         own_optimizer.step()
         return loss.detach()
@@ -221,38 +192,5 @@ FLOORS: dict[str, FloorBuilder] = {
     'MeanTeacher': mean_teacher,
     'DualTeacher': dual_teacher,
     'UniMatch': unimatch,
+    'SelfTraining': self_training,
 }
-
-
-def _head_logits(segmentor: Any, images: Tensor) -> list[tuple[float, Tensor]]:
-    """Return loss weight and upsampled scores of the heads, the one that predicts first."""
-    return _score(segmentor, segmentor.extract_feat(images), images)
-
-
-def _score(segmentor: Any, features: Any, images: Tensor) -> list[tuple[float, Tensor]]:
-    """Return loss weight and upsampled scores of the heads for given features."""
-    heads = [segmentor.decode_head]
-    if segmentor.training and segmentor.with_auxiliary_head:
-        auxiliary = segmentor.auxiliary_head
-        heads += list(auxiliary) if isinstance(auxiliary, nn.ModuleList) else [auxiliary]
-    scored = []
-    for head in heads:
-        logits = F.interpolate(
-            head(features), images.shape[-2:], mode='bilinear', align_corners=head.align_corners
-        )
-        scored.append((float(getattr(head.loss_decode, 'loss_weight', 1.0)), logits))
-    return scored
-
-
-def _weighted(
-    logits: Tensor, target: Tensor, weight: Tensor, class_weight: Tensor | None
-) -> Tensor:
-    """Mean over all pixels, each with its weight (U, H, W) or (U, 1, 1)."""
-    loss = F.cross_entropy(logits, target, weight=class_weight, reduction='none')
-    mass = target.numel() if class_weight is None else class_weight[target].sum()
-    return (loss * weight).sum() / mass
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor, class_weight: Tensor | None) -> Tensor:
-    """Mean over the labelled pixels."""
-    return F.cross_entropy(logits, labels, weight=class_weight, ignore_index=IGNORE_INDEX)

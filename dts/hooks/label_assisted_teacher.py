@@ -1,0 +1,65 @@
+"""Hook that owns the teacher of label-assisted distillation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.runner import Runner
+
+from dts.hooks.frozen_teacher import FrozenTeacherHook
+from dts.hooks.teacher_hook import unwrap
+from dts.label_assisted.teacher import FrozenLabelAssistedTeacher
+from dts.registry import HOOKS
+from dts.teachers.bank import TeacherBank
+from dts.typing import ConfigType
+
+RELEASED_CODES = {'type': 'dts.LabelCodes', 'family': 'fixed_ramp', 'pixel_sigma': 0.035}
+
+
+@HOOKS.register_module()
+class LabelAssistedTeacherHook(FrozenTeacherHook):
+    """A teacher that ``dts.LabelAssistedTeacher`` trained, named ``teacher``, frozen.
+
+    It sees what the student sees and a code of the labels, made after normalisation, augmentation
+    and padding. The student stays an ordinary segmentor of three channels; the second stage of
+    label-assisted distillation is ``dts.Distillation`` with this hook and one term::
+
+        distill=[dict(loss=dict(type='dts.ChannelWiseKD', temperature=4.0), weight=3.0)]
+
+    Source: Qiu et al., ECCV 2024; skyshoumeng/Label_Assisted_Distillation (codes, weight).
+    Deviation: the student starts from ImageNet and keeps the weight 0.4 of auxiliary heads; the
+    released one starts from a trained student (``load_from``) and has 0.02 (``loss_weight`` in
+    ``auxiliary_head.loss_decode``). It has no fourth input, which there is always 0.
+
+    Args:
+        config: config file of the first stage, or config of its segmentor.
+        checkpoint: its last ``iter_*`` file; read with ``weights_only``, and wholly.
+        codes: config of the codes that the teacher is shown, without ``num_classes``; None for the
+            released ones, which are not random: ``fixed_ramp`` with ``pixel_sigma`` 0.035.
+    """
+
+    def __init__(
+        self, config: str | ConfigType, checkpoint: str, codes: ConfigType | None = None
+    ) -> None:
+        super().__init__({'teacher': {'config': config, 'checkpoint': checkpoint}})
+        self.codes: ConfigType = codes or RELEASED_CODES
+
+    def before_train(self, runner: Runner) -> None:
+        """Build the teacher as a frozen one is, then give it its own input.
+
+        Args:
+            runner: the runner.
+
+        Raises:
+            ValueError: as in ``FrozenTeacherHook``; or if the teacher sees no labels, or other
+                codes than the hook's.
+        """
+        super().before_train(runner)
+        method = unwrap(runner)
+        frozen: Any = self.bank['teacher']
+        teacher = FrozenLabelAssistedTeacher(
+            frozen.segmentor, method.student, frozen.origin, self.codes
+        )
+        device = next(method.student.parameters()).device
+        self.bank = TeacherBank({'teacher': teacher.to(device)})
+        method.attach_teachers(self.bank)

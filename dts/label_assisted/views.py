@@ -1,0 +1,57 @@
+"""One label-assisted network under the two inputs that its score may mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from dts.models.label_assisted_segmentor import LabelAssistedEncoderDecoder
+
+
+class ZeroedCode(BaseModel):
+    """A label-assisted segmentor that is shown the image and a code of zeros.
+
+    Args:
+        segmentor: the network; shared, not copied.
+    """
+
+    def __init__(self, segmentor: LabelAssistedEncoderDecoder) -> None:
+        super().__init__(data_preprocessor=segmentor.data_preprocessor)
+        self.segmentor = segmentor
+        self.out_channels = segmentor.out_channels  # asked for by SegTTAModel
+        self.decode_head = segmentor.decode_head
+
+    def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """Answer as the segmentor does.
+
+        Args:
+            inputs: (B, 3, H, W), normalised.
+            data_samples: their samples; labels are not read.
+            mode: ``predict`` or ``tensor``.
+
+        Returns:
+            Predictions or raw scores.
+        """
+        return self.segmentor(self.segmentor.with_zeros(inputs), data_samples, mode)
+
+
+def input_views(name: str, network: nn.Module) -> dict[str, nn.Module]:
+    """Return a network under every input that an evaluation gives it.
+
+    With labels a network must score far above any that has none: it is an oracle, and no column of
+    a comparison. Such a network is a teacher whatever it is called while it trains.
+
+    Args:
+        name: name of the network, ``student`` or ``teacher``, ...
+        network: any segmentor.
+
+    Returns:
+        The network by its name; of a label-assisted one ``teacher_with_labels`` and
+        ``teacher_zeroed``.
+    """
+    if not isinstance(network, LabelAssistedEncoderDecoder):
+        return {name: network}
+    teacher = 'teacher' if name == 'student' else name
+    return {f'{teacher}_with_labels': network, f'{teacher}_zeroed': ZeroedCode(network)}

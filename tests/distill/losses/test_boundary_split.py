@@ -1,0 +1,58 @@
+"""The band along borders against a loop, and which loss rules where."""
+
+import pytest
+import torch
+
+from dts.distill.losses.boundary_split import BoundarySplitKD, boundary_band
+from dts.distill.losses.channel_wise import ChannelWiseKD
+from dts.distill.losses.logit import LogitKD
+
+
+@pytest.mark.parametrize('radius', [0, 1, 2, 3])
+def test_band_equals_a_loop_over_neighbourhoods(radius):
+    labels = torch.randint(0, 2, (2, 3, 4)).repeat_interleave(4, 1).repeat_interleave(5, 2)
+    labels[torch.rand(labels.shape) < 0.1] = 255
+    expected = torch.zeros_like(labels, dtype=torch.bool)
+    for b, row, column in (labels != 255).nonzero().tolist():
+        rows = slice(max(row - radius, 0), row + radius + 1)
+        columns = slice(max(column - radius, 0), column + radius + 1)
+        near = set(labels[b, rows, columns].flatten().tolist()) - {255}
+        expected[b, row, column] = near != {labels[b, row, column].item()}
+    band = boundary_band(labels, radius)
+    assert torch.equal(band, expected)
+    assert band.any() == (radius > 0)
+
+
+def scene():
+    labels = torch.zeros(2, 16, 24, dtype=torch.long)
+    labels[:, :, 12:] = 170
+    labels[1, :4] = 255
+    student, teacher = torch.randn(2, 2, 3, 4, 6, dtype=torch.float64)
+    return student, teacher, labels
+
+
+def test_edge_is_pixel_wise_and_body_channel_wise():
+    student, teacher, labels = scene()
+    # Radius 3 reaches 3 of the 4 pixels of the cells beside column 12: cells 2 and 3 of 6.
+    edge = torch.zeros(2, 4, 6, dtype=torch.bool)
+    edge[:, :, 2:4] = True
+    valid = torch.ones_like(edge)
+    valid[1, 0] = False
+    loss = BoundarySplitKD(3, 2.0, 5.0, edge_weight=0.3, body_weight=0.6)
+    expected = 0.3 * LogitKD(2.0)(student, teacher, valid & edge)
+    expected = expected + 0.6 * ChannelWiseKD(5.0)(student, teacher, valid & ~edge)
+    torch.testing.assert_close(loss(student, teacher, valid, labels), expected)
+
+
+def test_band_may_be_empty_or_full():
+    student, teacher, labels = scene()
+    one_class = torch.zeros_like(labels)
+    body = ChannelWiseKD(4.0)(student, teacher)
+    torch.testing.assert_close(BoundarySplitKD()(student, teacher, None, one_class), body)
+    full = BoundarySplitKD(radius=24)(student, teacher, None, labels.clamp_max(170))
+    torch.testing.assert_close(full, LogitKD(1.0)(student, teacher))
+
+
+def test_a_negative_radius_is_refused():
+    with pytest.raises(ValueError, match='radius must be at least 0, got -1'):
+        BoundarySplitKD(-1)
