@@ -31,6 +31,8 @@ def network_names(hook):
     """Names of the networks beside ``student`` in a run with a teacher hook."""
     if hook.type == 'dts.EmaTeacherHook':
         return ['teacher']
+    if hook.type == 'dts.LabelAssistedTeacherHook':
+        return []  # an oracle, evaluated where it is trained
     if hook.type == 'dts.GroupTeachersHook':
         return ['teacher', 'teacher_2', 'student_2', 'mean']
     return [f'teacher.{index}' for index in range(hook.get('num_teachers', 2))]
@@ -76,5 +78,9 @@ def test_loader_schedule_and_hooks_fit_together(file):
     assert all(HOOKS.get(hook.type) for hook in hooks)
     teachers = [hook for hook in config.get('custom_hooks', []) if 'Teacher' in hook.type]
     models = {*config.val_cfg.models, *config.test_cfg.models}
-    assert models == {'student', *(name for hook in teachers for name in network_names(hook))}
+    if config.model.type == 'dts.LabelAssistedTeacher':
+        expected = {'teacher_with_labels', 'teacher_zeroed'}
+    else:
+        expected = {'student', *(name for hook in teachers for name in network_names(hook))}
+    assert models == expected
     assert file.read_text().startswith('# '), 'the first line tells paper, score and cost'
