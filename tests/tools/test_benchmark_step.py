@@ -20,10 +20,13 @@ from torch import nn
 from dts.methods import self_training
 from dts.methods.base import TeacherStudent
 from dts.methods.dual_teacher import DualTeacher
+from dts.methods.dual_teacher_student import DualTeacherStudent
 from dts.methods.mean_teacher import MeanTeacher
 from dts.methods.self_training import SelfTraining
 from dts.methods.supervised import Supervised
 from dts.methods.unimatch import UniMatch
+from dts.mixing.classmix import ClassMix
+from dts.mixing.plan import MixPlan
 from dts.registry import HOOKS
 from dts.teachers.bank import TeacherBank
 from runs import in_child, make_images, run_config
@@ -240,6 +243,55 @@ def test_self_training_floor_follows_the_method_for_three_steps(
         )
         for weight_teacher, weight_student in weights:
             weight_teacher.mul_(0.99).add_(weight_student.detach(), alpha=0.01)
+
+
+@pytest.mark.parametrize('exchange', ['cross', 'self', 'one_way_1to2', 'one_way_2to1'])
+def test_floor_of_two_groups_follows_the_method_for_three_steps(
+    exchange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(labels: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return torch.zeros_like(labels, dtype=torch.bool)
+
+    def no_mix(self: ClassMix, labels: torch.Tensor, num_classes: int) -> MixPlan:
+        return MixPlan(nothing(labels), torch.arange(len(labels)))
+
+    monkeypatch.setattr(self_training, 'draw_classes', nothing)  # the target stands for the mix
+    monkeypatch.setattr(ClassMix, '__call__', no_mix)
+    host = dict(type='dts.SelfTraining', student=toy_segmentor_config(), criterion=CRITERION)
+    method = DualTeacherStudent({**host, 'threshold': 0.36}, exchange=exchange).train()
+    optimizer = torch.optim.SGD(method.parameters(), lr=0.1, momentum=0.9)
+    banks = []
+    for name, student in method.students.items():
+        bank = TeacherBank.from_student(student, [name.replace('student', 'teacher')])
+        method.attach_teachers(bank, name)
+        banks.append(bank)
+    batch = uda_batch()
+    batch['data_samples']['source'][0].gt_sem_seg.data[0, :3] = 255
+    floor = build_floor(method, optimizer)
+    ready = prepare(method, batch)
+    for _ in range(3):
+        data = method.data_preprocessor(batch, True)
+        losses = method.loss(**data)
+        assert 0.1 < losses['group_1.stat_accepted_ratio'] < 0.9
+        loss = method.parse_losses(losses)[0]
+        torch.testing.assert_close(floor(ready), loss.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        for bank, student in zip(banks, method.students.values(), strict=True):
+            for teacher, weight in zip(
+                bank[bank.active].segmentor.parameters(), student.parameters(), strict=True
+            ):
+                teacher.mul_(0.99).add_(weight.detach(), alpha=0.01)
+
+
+@pytest.mark.parametrize('change', [{'exchange': 'both'}, {'masking': {'block_size': 4}}])
+def test_floor_of_two_groups_refuses_what_it_does_not_know(change: dict[str, Any]) -> None:
+    host = dict(type='dts.SelfTraining', student=toy_segmentor_config())
+    exchange = change.pop('exchange', 'cross')
+    method = DualTeacherStudent({**host, **change}, exchange=exchange)
+    with pytest.raises(ValueError, match='the floor of DualTeacherStudent knows'):
+        build_floor(method, torch.optim.SGD(method.parameters(), lr=0.1))
 
 
 def test_unknown_method_is_told_how_to_add_a_floor() -> None:

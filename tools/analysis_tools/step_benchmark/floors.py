@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dts.methods.base import TeacherStudent, stack_labels
+from step_benchmark.dual_teacher_student_floor import dual_teacher_student
 from step_benchmark.floor_parts import (
     FloorBuilder,
     FloorStep,
@@ -193,4 +194,5 @@ FLOORS: dict[str, FloorBuilder] = {
     'DualTeacher': dual_teacher,
     'UniMatch': unimatch,
     'SelfTraining': self_training,
+    'DualTeacherStudent': dual_teacher_student,
 }
