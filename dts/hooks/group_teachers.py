@@ -64,17 +64,8 @@ class GroupTeachersHook(Hook):
             ValueError: if a second group that rests at first, or groups that are back-propagated
                 one by one, meet a DDP wrapper that expects all in one.
         """
-        if _method(runner).sequential and is_distributed():
-            if not isinstance(runner.model, SequentialDistributedDataParallel):
-                raise ValueError(
-                    'model.sequential=True on several processes needs '
-                    "model_wrapper_cfg=dict(type='dts.SequentialDistributedDataParallel')"
-                )
-        elif self.start_iter > 0 and is_distributed() and not runner.cfg.find_unused_parameters:
-            raise ValueError(
-                'until start_iter the second student gets no gradient, which DDP takes for an '
-                'error: set find_unused_parameters=True in the config'
-            )
+        if is_distributed():
+            self._check_wrapper(runner)
         for hook in self._of_groups(runner):
             hook.before_train(runner)
 
@@ -112,6 +103,20 @@ class GroupTeachersHook(Hook):
         """
         for hook in self.hooks[: _method(runner).num_active]:
             hook.after_train_iter(runner, batch_idx, data_batch, outputs)
+
+    def _check_wrapper(self, runner: Runner) -> None:
+        """Refuse a DDP wrapper that expects all gradients in one backward."""
+        if _method(runner).sequential:
+            if not isinstance(runner.model, SequentialDistributedDataParallel):
+                raise ValueError(
+                    'model.sequential=True on several processes needs '
+                    "model_wrapper_cfg=dict(type='dts.SequentialDistributedDataParallel')"
+                )
+        elif self.start_iter > 0 and not runner.cfg.get('find_unused_parameters', False):
+            raise ValueError(
+                'until start_iter the second student gets no gradient, which DDP takes for an '
+                'error: set find_unused_parameters=True in the config'
+            )
 
     def _of_groups(self, runner: Runner) -> list[TeacherHook]:
         """Return the hooks of the groups that the method has."""

@@ -193,10 +193,24 @@ class TeacherStudent(BaseModel, ABC):
             ``stat_accepted_ratio``, ``stat_disagreement``, and with hidden labels
             ``stat_pseudo_accuracy``.
         """
-        statistics = {
-            'stat_accepted_ratio': accepted_ratio(target, threshold),
-            'stat_disagreement': disagreement(logits_student, labels_mixed),
-        }
+        statistics = self.teacher_statistics(target, threshold, data_samples)
+        statistics['stat_disagreement'] = disagreement(logits_student, labels_mixed)
+        return statistics
+
+    def teacher_statistics(
+        self, target: PseudoLabels, threshold: float, data_samples: list[SegDataSample]
+    ) -> Losses:
+        """Return what the log shows of a teacher's labels alone.
+
+        Args:
+            target: pseudo-labels before mixing.
+            threshold: probability in [0, 1] from which on a label is accepted.
+            data_samples: the unlabelled samples; hidden labels of theirs are used here only.
+
+        Returns:
+            ``stat_accepted_ratio``, and with hidden labels ``stat_pseudo_accuracy``.
+        """
+        statistics = {'stat_accepted_ratio': accepted_ratio(target, threshold)}
         if has_labels(data_samples):
             labels = stack_labels(data_samples)
             statistics['stat_pseudo_accuracy'] = pseudo_label_accuracy(target, threshold, labels)

@@ -21,12 +21,12 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
+from dts.methods.base import TeacherStudent, valid_pixels
 from dts.methods.composition import compose, halves_of
 from dts.methods.host import Half, Host, Views
 from dts.parallel import average_gradients
 from dts.registry import MODELS
-from dts.targets.diagnostics import accepted_ratio, labels_differ, pseudo_label_accuracy
+from dts.targets.diagnostics import labels_differ
 from dts.targets.exchange import EXCHANGE_RULES, ExchangeRule, exchange
 from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
 from dts.teachers.bank import TeacherBank
@@ -52,7 +52,7 @@ class DualTeacherStudent(TeacherStudent):
 
     Args:
         host: config of the method whose recipe both groups follow, with its ``student``:
-            ``dts.SelfTraining`` or ``dts.MeanTeacher``.
+            ``dts.SelfTraining``, ``dts.MeanTeacher`` or ``dts.DualTeacher``.
         compositions: what each group sees: a target share in percent (a row of
             ``dts.methods.composition.COMPOSITIONS``) or the names of halves. One entry trains one
             group, which is the host.
@@ -79,7 +79,7 @@ class DualTeacherStudent(TeacherStudent):
         method = MODELS.build(host)
         if not isinstance(method, Host):
             raise TypeError(
-                f'host must be a method made of parts (dts.SelfTraining, dts.MeanTeacher), got '
+                'host must be a method made of parts (a dts.methods.host.Host), got '
                 f'{type(method).__name__}'
             )
         student = method.student
@@ -210,22 +210,13 @@ class DualTeacherStudent(TeacherStudent):
             terms = self.host.learn(student, halves)
             terms |= self.host.learn_more(student, views, opinions)
             terms['stat_target_share'] = torch.stack(shares).mean()
-            terms |= self._label_statistics(own_targets[group], views)
+            terms |= self.teacher_statistics(own_targets[group], self.host.threshold, views.samples)
             if len(own_targets) == NUM_GROUPS:
                 first, second = own_targets
                 terms['stat_teachers_disagree'] = labels_differ(first.labels, second.labels)
             if group == 0:
                 self._expose(views, own_targets[0], halves)
             yield {f'group_{group + 1}.{key}': term for key, term in terms.items()}
-
-    def _label_statistics(self, target: PseudoLabels, views: Views) -> Losses:
-        """Return what the log shows of the labels of a group's teacher."""
-        threshold = self.host.threshold
-        statistics = {'stat_accepted_ratio': accepted_ratio(target, threshold)}
-        if has_labels(views.samples):
-            labels = stack_labels(views.samples)
-            statistics['stat_pseudo_accuracy'] = pseudo_label_accuracy(target, threshold, labels)
-        return statistics
 
     def _expose(self, views: Views, target: PseudoLabels, halves: Sequence[Half]) -> None:
         """Show observers what the first group saw."""

@@ -124,16 +124,17 @@ class SelfTraining(Host):
         losses |= self.score_heads(heads_mixed, mixed.labels, 'mix', mixed.weights)
         losses |= self.learn_more(self.student, views, [Opinion(target)])
 
+        assert mixture.pasted is not None  # this class always pastes
         self.expose(
             source=views.source,
             target=views.target,
             mixed=mixture.images,
-            pasted=views.labels if mixture.pasted is None else mixture.pasted,
+            pasted=mixture.pasted,
             source_label=views.labels,
             pseudo_label=target.labels,
             mixed_weight=mixed.weights,
         )
-        losses['stat_target_share'] = torch.as_tensor(mixture.target_share)
+        losses['stat_target_share'] = 1.0 - mixture.pasted.float().mean()
         return losses | self.label_statistics(
             target, self.threshold, heads_mixed[0].logits, mixed.labels, views.samples
         )
