@@ -7,11 +7,12 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmseg.models.segmentors import EncoderDecoder
 
 from dts.hooks.teacher_hook import unwrap
 from dts.registry import HOOKS
 from dts.teachers.bank import TeacherBank
-from dts.teachers.frozen import build_frozen_teacher
+from dts.teachers.frozen import FrozenTeacher, build_frozen_teacher
 from dts.typing import ConfigType
 
 
@@ -57,8 +58,7 @@ class FrozenTeacherHook(Hook):
         """
         method = unwrap(runner)
         built = {
-            name: build_frozen_teacher(name, student=method.student, **entry)
-            for name, entry in self.teachers.items()
+            name: self.build(name, entry, method.student) for name, entry in self.teachers.items()
         }
         self.bank = TeacherBank(built)
         if self._saved is not None:
@@ -71,6 +71,19 @@ class FrozenTeacherHook(Hook):
                     f'config has { {name: t.origin for name, t in built.items()} }'
                 )
         method.attach_teachers(self.bank)
+
+    def build(self, name: str, entry: ConfigType, student: EncoderDecoder) -> FrozenTeacher:
+        """Build one teacher.
+
+        Args:
+            name: its name.
+            entry: its ``config`` and ``checkpoint``.
+            student: the segmentor that it teaches.
+
+        Returns:
+            The teacher, on the student's device.
+        """
+        return build_frozen_teacher(name, student=student, **entry)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Hand the number of the iteration to the method.

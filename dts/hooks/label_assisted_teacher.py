@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmengine.runner import Runner
+from mmseg.models.segmentors import EncoderDecoder
 
 from dts.hooks.frozen_teacher import FrozenTeacherHook
-from dts.hooks.teacher_hook import unwrap
 from dts.label_assisted.teacher import FrozenLabelAssistedTeacher
 from dts.registry import HOOKS
-from dts.teachers.bank import TeacherBank
+from dts.teachers.frozen import FrozenTeacher
 from dts.typing import ConfigType
 
 RELEASED_CODES = {'type': 'dts.LabelCodes', 'family': 'fixed_ramp', 'pixel_sigma': 0.035}
@@ -44,22 +43,20 @@ class LabelAssistedTeacherHook(FrozenTeacherHook):
         super().__init__({'teacher': {'config': config, 'checkpoint': checkpoint}})
         self.codes: ConfigType = codes or RELEASED_CODES
 
-    def before_train(self, runner: Runner) -> None:
-        """Build the teacher as a frozen one is, then give it its own input.
+    def build(self, name: str, entry: ConfigType, student: EncoderDecoder) -> FrozenTeacher:
+        """Build the teacher as a frozen one is, and give it its own input.
 
         Args:
-            runner: the runner.
+            name: its name.
+            entry: its ``config`` and ``checkpoint``.
+            student: the segmentor that it teaches.
+
+        Returns:
+            The teacher, on the student's device.
 
         Raises:
-            ValueError: as in ``FrozenTeacherHook``; or if the teacher sees no labels, or other
-                codes than the hook's.
+            ValueError: if it sees no labels, or other codes than the hook's.
         """
-        super().before_train(runner)
-        method = unwrap(runner)
-        frozen: Any = self.bank['teacher']
-        teacher = FrozenLabelAssistedTeacher(
-            frozen.segmentor, method.student, frozen.origin, self.codes
-        )
-        device = next(method.student.parameters()).device
-        self.bank = TeacherBank({'teacher': teacher.to(device)})
-        method.attach_teachers(self.bank)
+        frozen: Any = super().build(name, entry, student)
+        teacher = FrozenLabelAssistedTeacher(frozen.segmentor, student, frozen.origin, self.codes)
+        return teacher.to(next(student.parameters()).device)
