@@ -17,7 +17,7 @@ model = dict(
     color=dict(type='dts.ColorAugmentation', strength=0.2),
 )
 custom_hooks = [
-    dict(type='dts.EmaTeacherHook', decay=0.98),
+    dict(type='dts.EmaTeacherHook', decay=0.98, batch_statistics=True),
     dict(type='dts.ClassCollapseHook', interval=50),
 ]
 val_cfg = dict(models=['student', 'teacher'])

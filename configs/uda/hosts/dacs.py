@@ -21,7 +21,7 @@ model = dict(
     color=dict(type='dts.ColorAugmentation', strength=0.25),
 )
 custom_hooks = [
-    dict(type='dts.EmaTeacherHook', decay=0.99),
+    dict(type='dts.EmaTeacherHook', decay=0.99, batch_statistics=True),
     dict(type='dts.ClassCollapseHook', interval=500),
     dict(type='dts.StepPicturesHook', interval=5000),
 ]

@@ -21,7 +21,7 @@ model = dict(
     ),
 )
 custom_hooks = [
-    dict(type='dts.EmaTeacherHook', decay=0.999, first_count=1),
+    dict(type='dts.EmaTeacherHook', decay=0.999, first_count=1, batch_statistics=True),
     dict(type='dts.ReferenceEncoderHook'),
     dict(type='dts.ClassCollapseHook', interval=500),
     dict(type='dts.StepPicturesHook', interval=4000),
