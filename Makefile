@@ -25,5 +25,5 @@ lint: $(INSTALLED)
 	$(BIN)/mypy dts
 
 $(INSTALLED): constraints.txt setup.py tools/ci/make_venv.sh
-	bash tools/ci/make_venv.sh $(VENV) -c constraints.txt -e '.[lite,pretrained,dev]'
+	bash tools/ci/make_venv.sh $(VENV) -c constraints.txt -e '.[lite,pretrained,report,export,docs,dev]'
 	@touch $@
