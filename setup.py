@@ -37,6 +37,7 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['dts', 'dts.*']),
+    package_data={'dts.report': ['templates/*'], 'dts.zoo': ['index.yml', 'weights/*']},
     install_requires=[
         'torch>=2.4',
         'mmengine>=0.10.7,<1',
@@ -61,6 +62,7 @@ setup(
         'voc': ['scipy'],
         'report': ['plotly', 'jinja2'],
         'export': ['onnx', 'onnxscript', 'onnxruntime', 'safetensors'],
+        'docs': ['mkdocs', 'mkdocs-material'],
         'dev': ['pytest', 'pytest-cov', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit'],
     },
     cmdclass={'build_py': BuildWithMim},

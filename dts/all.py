@@ -7,6 +7,8 @@ import dts.datasets.branches
 import dts.datasets.camvid
 import dts.datasets.cityscapes
 import dts.datasets.coco_semi
+import dts.datasets.coco_stuff10k
+import dts.datasets.coco_stuff164k
 import dts.datasets.dark_zurich
 import dts.datasets.folder
 import dts.datasets.gta5
@@ -30,6 +32,7 @@ import dts.distill.losses.ifvd
 import dts.distill.losses.jaccard
 import dts.distill.losses.logit
 import dts.distill.losses.mgd
+import dts.evaluation.ensemble
 import dts.evaluation.loops
 import dts.evaluation.metric
 import dts.hooks.average_buffers
@@ -42,12 +45,14 @@ import dts.hooks.frozen_teacher
 import dts.hooks.group_teachers
 import dts.hooks.label_assisted_teacher
 import dts.hooks.reference_encoder
+import dts.hooks.report
 import dts.hooks.step_pictures
 import dts.hooks.step_seed
 import dts.hooks.switching_teachers
 import dts.label_assisted.codes
 import dts.loops
 import dts.losses.cross_entropy
+import dts.methods.cross_pseudo_supervision
 import dts.methods.cutmix_seg
 import dts.methods.distillation
 import dts.methods.dual_teacher
@@ -67,5 +72,7 @@ import dts.models.deeplabv2_head
 import dts.models.efficientnet_lite
 import dts.models.hrda
 import dts.models.label_assisted_segmentor
+import dts.models.strict_pretrained
 import dts.optim
-import dts.parallel  # noqa: F401
+import dts.parallel
+import dts.zoo.schemes  # noqa: F401

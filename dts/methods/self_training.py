@@ -49,12 +49,13 @@ class SelfTraining(Host):
     DACS is the first line. ``feature_distance`` adds the second (DAFormer, with rare-class sampling
     and margins in the data pipeline), ``masking`` the third (MIC). HRDA is a student with several
     resolutions. Goes with ``dts.EmaTeacherHook`` (decay 0.99 in DACS, 0.999 and ``first_count=1``
-    in the others), and with ``dts.ReferenceEncoderHook`` for the feature distance.
+    in the others; ``batch_statistics=True`` in all: in eval mode a teacher with BatchNorm is sure
+    of next to nothing on a far target), and with ``dts.ReferenceEncoderHook`` for the feature
+    distance.
 
     Deviation from the released code: all terms are summed and back-propagated once; classes are
     drawn from each image (DAFormer line: from the union over the batch, ``class_draw``; DACS draws
-    the ignored value too); the teacher labels in eval mode with the student's statistics (there:
-    those of the batch, ``batch_statistics`` of the hook); colours are drawn per image; means leave
+    the ignored value too); colours are drawn per image; means leave
     ignored pixels out, which ``criterion=dict(type='dts.CrossEntropy', avg_non_ignore=False)``
     counts as they do.
 
@@ -66,7 +67,8 @@ class SelfTraining(Host):
             ``batch_fraction``.
         color: config of the augmentation A of mixed images, None for none.
         feature_distance: ``dict(weight=0.005, classes=[...], min_share=0.75)``; None for none.
-        masking: ``dict(block_size=64, ratio=0.7, weight=1.0, color=True)``; None for none.
+        masking: ``dict(block_size=64, ratio=0.7, weight=1.0, color=True, images='target')``; None
+            for none, see ``dts.methods.adaptation_settings.Masking``.
         class_draw: from which classes those of an image are drawn: its own (``image``) or all of
             the batch (``batch``, parity), see ``dts.mixing.classmix.draw_classes``.
 
@@ -247,12 +249,12 @@ class SelfTraining(Host):
         """
         if self.masking is None:
             return {}
-        images = views.target
+        supervisions = supervise_all(self, views, opinions, None)
+        images, supervisions = self.masking.choose(views, supervisions)
         if self.masking.color:
             images = self._recolored(student, images)
         images = images * block_masks(images, self.masking.block_size, self.masking.ratio)
         self.expose(masked=images)
-        supervisions = supervise_all(self, views, opinions, None)
         losses = self.score_supervisions(all_logits(student, images), supervisions, 'masked')
         return {name: self.masking.weight * term for name, term in losses.items()}
 

@@ -86,10 +86,14 @@ class EfficientNetLite(BaseModule):
         norm_cfg: ``BN`` or ``SyncBN``; momentum 0.01 (share of the new batch) and eps 1e-3 unless
             given, as the pretrained weights need them.
         drop_path_rate: in [0, 1), rate at the last block; rises linearly from 0 at the first.
+        in_channels: channels of the images, >= 1. Pretrained weights are of 3; a label-assisted
+            segmentor starts from 3 and widens the stem itself, and its checkpoints open here with
+            4 (or 3 + K + 1 for one-hot codes).
         init_cfg: initializer; by default random weights.
 
     Raises:
-        ValueError: for an unknown ``arch``, a level outside 0 to 3 or a rate outside [0, 1).
+        ValueError: for an unknown ``arch``, a level outside 0 to 3, a rate outside [0, 1) or no
+            channel.
 
     Example:
         >>> import torch
@@ -107,16 +111,17 @@ class EfficientNetLite(BaseModule):
         norm_eval: bool = False,
         norm_cfg: dict[str, Any] | None = None,
         drop_path_rate: float = 0.0,
+        in_channels: int = 3,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        _check_arguments(arch, out_indices, frozen_stages, drop_path_rate)
+        _check_arguments(arch, out_indices, frozen_stages, drop_path_rate, in_channels)
         super().__init__(init_cfg or _random_init_cfg())
         self.arch = arch
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         norm_cfg = {**NORM_DEFAULTS, **(norm_cfg or {'type': 'BN'})}
-        self.stem = ConvNorm(SameConv2d(3, STEM_CHANNELS, 3, stride=2), norm_cfg)
+        self.stem = ConvNorm(SameConv2d(in_channels, STEM_CHANNELS, 3, stride=2), norm_cfg)
         self.levels = self._make_levels(norm_cfg, drop_path_rate)
         self._freeze()
 
@@ -149,10 +154,10 @@ class EfficientNetLite(BaseModule):
         return levels
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map images (B, 3, H, W) to one feature map (B, C, ceil(H / s), ceil(W / s)) per level.
+        """Map images to one feature map (B, C, ceil(H / s), ceil(W / s)) per level.
 
         Args:
-            x: images (B, 3, H, W), normalised.
+            x: images (B, in_channels, H, W), normalised.
         """
         x = self.stem(x)
         features = []
@@ -186,7 +191,11 @@ class EfficientNetLite(BaseModule):
 
 
 def _check_arguments(
-    arch: str, out_indices: Sequence[int], frozen_stages: int, drop_path_rate: float
+    arch: str,
+    out_indices: Sequence[int],
+    frozen_stages: int,
+    drop_path_rate: float,
+    in_channels: int,
 ) -> None:
     """Raise ValueError for what the constructor's docstring forbids."""
     if arch not in ARCHITECTURES:
@@ -198,6 +207,8 @@ def _check_arguments(
         raise ValueError(f'frozen_stages must lie in -1 to {num_levels}, got {frozen_stages}')
     if not 0 <= drop_path_rate < 1:
         raise ValueError(f'drop_path_rate must lie in [0, 1), got {drop_path_rate}')
+    if in_channels < 1:
+        raise ValueError(f'in_channels must be at least 1, got {in_channels}')
 
 
 def _random_init_cfg() -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from dts.protocols.lists import check_labeled, read_labeled
 from dts.protocols.presets import Evaluation, Protocol, find_protocol
 
 KEY = 'protocol'
+# transforms with a `crop_size` whose place is drawn
+RANDOM_CROPS = ('RandomCrop', 'RareClassCrop')
 
 
 def check_config(config: Mapping[str, Any]) -> Protocol | None:
@@ -132,7 +134,7 @@ def crop_sizes(config: Mapping[str, Any]) -> list[tuple[int, int]]:
         tuple(step['crop_size'])
         for stream in streams
         for step in _steps(stream.get('pipeline', []))
-        if step['type'].endswith('RandomCrop')
+        if step['type'].rpartition('.')[2] in RANDOM_CROPS
     }
     return sorted(sizes)
 

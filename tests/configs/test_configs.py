@@ -1,6 +1,8 @@
 """Every config of a run builds all its parts and does one finite step on small inputs.
 
-Steps of domain adaptation are in ``test_uda_configs.py``, those of DTS in ``test_dts_configs.py``.
+Steps of domain adaptation are in ``test_uda_configs.py``, those of DTS in ``test_dts_configs.py``,
+of LAD and distillation of published size in ``test_lad_configs.py`` and
+``test_cityscapes_kd_configs.py``.
 """
 
 import re
@@ -20,10 +22,11 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 FILES = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 64)
 IS_LARGE = re.compile('deeplabv3plus|mit-b1')
+IS_ELSEWHERE = re.compile('^(uda|dts)/|^lad/.*-40k_|^kd/.*-80k_')
 CASES = [
     pytest.param(file, id=file.stem, marks=[pytest.mark.slow] if IS_LARGE.search(file.stem) else [])
     for file in FILES
-    if file.parent.name not in ('uda', 'dts')
+    if not IS_ELSEWHERE.search(f'{file.parent.name}/{file.stem}')
 ]
 
 
@@ -31,8 +34,8 @@ def network_names(hook):
     """Names of the networks beside ``student`` in a run with a teacher hook."""
     if hook.type == 'dts.EmaTeacherHook':
         return ['teacher']
-    if hook.type == 'dts.LabelAssistedTeacherHook':
-        return []  # an oracle, evaluated where it is trained
+    if hook.type in ('dts.FrozenTeacherHook', 'dts.LabelAssistedTeacherHook'):
+        return []  # evaluated where it is trained
     if hook.type == 'dts.GroupTeachersHook':
         return ['teacher', 'teacher_2', 'student_2', 'mean']
     return [f'teacher.{index}' for index in range(hook.get('num_teachers', 2))]
@@ -80,6 +83,8 @@ def test_loader_schedule_and_hooks_fit_together(file):
     models = {*config.val_cfg.models, *config.test_cfg.models}
     if config.model.type == 'dts.LabelAssistedTeacher':
         expected = {'teacher_with_labels', 'teacher_zeroed'}
+    elif config.model.type == 'dts.CrossPseudoSupervision':
+        expected = {'student', 'student_2'}
     else:
         expected = {'student', *(name for hook in teachers for name in network_names(hook))}
     assert models == expected

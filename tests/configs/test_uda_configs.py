@@ -222,8 +222,10 @@ def check_host(config: Config, method: str, source: str) -> None:
     distance = dict(classes=[6, 7, *range(11, 19)], weight=0.005, min_share=0.75)
     assert model.get('feature_distance') == (None if method == 'dacs' else distance)
     color = source in ('gta', 'synthia')
-    masking = dict(block_size=64, ratio=0.7, weight=1.0, color=color) if method == 'mic' else None
-    assert model.get('masking') == masking
+    masking = dict(block_size=64, ratio=0.7, weight=1.0, color=color)
+    if not color:
+        masking['images'] = 'separate'
+    assert model.get('masking') == (masking if method == 'mic' else None)
     network = {'dacs': 'deeplabv2_r101', 'daformer': 'daformer_mit-b5'}.get(method, 'hrda_mit-b5')
     base = Config.fromfile(CONFIGS / f'_base_/models/{network}.py', format_python_code=False).model
     base.test_cfg, base.data_preprocessor.size = model.student.test_cfg, config.crop_size

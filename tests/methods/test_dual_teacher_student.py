@@ -74,6 +74,11 @@ def scores(network, images):
 HOSTS = {
     'dacs': (self_training(dropout=0.3, color=dict(type='dts.ColorAugmentation')), EMA, uda_batch),
     'mic': (self_training(dropout=0.3, masking=dict(block_size=4)), EMA, uda_batch),
+    'mic_separate': (
+        self_training(dropout=0.3, masking=dict(block_size=4, images='separate', color=False)),
+        EMA,
+        uda_batch,
+    ),
     'mean_teacher': (
         mean_teacher(mix=dict(type='dts.CutMix'), labeled_mix=0.5, ramp_steps=3),
         EMA,
@@ -251,6 +256,23 @@ def test_both_adds_the_other_labels_and_counts_pasted_pixels_once():
     loss_map = F.cross_entropy(logits, labels, reduction='none')
     expected = own + 0.5 * (loss_map * ~mixture.pasted).sum() / loss_map.numel()
     torch.testing.assert_close(both, expected)
+
+
+def test_both_masks_source_images_once():
+    """The labels of two teachers on one half of the masked images, true ones on the other."""
+    masking = dict(block_size=4, images='separate', color=False)
+    run = groups(self_training(threshold=0.0, masking=masking), exchange='both', lambda_cross=0.5)
+    method, shown = run.method, {}
+    method.host.observers.append(shown.update)
+    data = method.data_preprocessor(uda_batch(), training=True)
+    losses = method(**data, mode='loss')
+    # the second group is masked last; both teachers are its student
+    x_t, masked = data['inputs']['target'], shown['masked']
+    y = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['source']])
+    labels = torch.stack([y[0], method.teachers['teacher'].logits(x_t).argmax(1)[0]])
+    loss_map = F.cross_entropy(scores(method.student_2, masked), labels, reduction='none')
+    expected = (loss_map[0].sum() + 1.5 * loss_map[1].sum()) / loss_map.numel()
+    torch.testing.assert_close(losses['group_2.masked.decode.loss_ce'], expected)
 
 
 def test_mean_takes_the_class_of_the_mean_probability():

@@ -14,6 +14,8 @@ from torch import nn
 from dts.hooks.ema_teacher import EmaTeacherHook
 from dts.mixing.block_mask import block_masks
 from dts.registry import MODELS
+from dts.targets.exchange import Opinion
+from dts.targets.pseudo_label import PseudoLabels
 from dts.teachers.bank import TeacherBank
 from toys import toy_segmentor_config, uda_batch
 
@@ -165,6 +167,31 @@ def test_masked_consistency_scores_masked_images_with_labels_of_whole_ones():
     masked = x_t * block_masks(x_t, 4, 0.5)
     expected = 0.6 * q * F.cross_entropy(forward(method.student, masked), label)
     torch.testing.assert_close(losses['masked.decode.loss_ce'], expected)
+
+
+def test_colors_of_masked_images_change_on_request_whichever_are_masked():
+    for images in ('target', 'separate'):
+        masked = {}
+        for color in (False, True):
+            masking = dict(block_size=4, ratio=0.0, color=color, images=images)
+            augmentation = dict(type='dts.ColorAugmentation', jitter_probability=1.0)
+            method = with_teacher(build(masking=masking, color=augmentation))
+            method.observers.append(lambda shown, key=color, kept=masked: kept.update({key: shown}))
+            method.learn_more(
+                method.student,
+                views := method.read(**method.data_preprocessor(uda_batch(), training=True)),
+                [Opinion(PseudoLabels(views.labels, torch.ones(2, SIZE, SIZE)))],
+            )
+        first = views.target[:1] if images == 'target' else views.source[:1]
+        assert torch.equal(masked[False]['masked'][:1], first)
+        assert len(masked[True]['masked']) == 2
+        changes = (masked[True]['masked'] - masked[False]['masked']).abs().flatten(1).amax(1)
+        assert (changes > 0.01).all()
+
+
+def test_unknown_images_to_mask_are_named():
+    with pytest.raises(ValueError, match=r"masking.images must be one of .*, got 'source'"):
+        build(masking=dict(images='source'))
 
 
 def test_feature_distance_needs_and_uses_the_reference():

@@ -12,7 +12,7 @@ A test is named after its trap. Those that stand beside what they test:
     17    means over 19, 16 and 13 classes                      test_metric
     18    margins are read from the image                       test_margins
     19    label maps on the fly                                 test_adaptation_datasets
-    20    weights that do not fit are refused                   test_checkpoint
+    20    weights that do not fit are refused                   models/test_strict_pretrained
     21    no label of the target is opened or used              test_adaptation_configs
     22    no value on the host in a step                        integration/test_devices
     23    two endless streams instead of all pairs              test_adaptation_configs
@@ -96,6 +96,7 @@ ELSEWHERE: dict[int, list[str]] = {
         f'{DATA_SETS}::test_a_class_list_of_the_user_is_applied_after_the_raw_ids',
     ],
     20: [
+        'models/test_strict_pretrained.py::test_trap_20_weights_that_do_not_fit_are_refused',
         f'{CHECKPOINTS}::test_stock_checkpoint_is_loaded_and_a_partial_one_refused',
         'models/test_efficientnet_lite_weights.py::test_missing_tensor_is_named',
     ],
@@ -312,6 +313,30 @@ def test_trap_09_the_weight_of_masking_scales_fused_and_detail_alike() -> None:
         assert whole[key] > 0
         torch.testing.assert_close(quarter[key], 0.25 * whole[key])
         torch.testing.assert_close(quarter[f'mix.{head}.loss_ce'], whole[f'mix.{head}.loss_ce'])
+
+
+@pytest.mark.parametrize('count', [1, 2, 3])
+def test_trap_10_one_half_source_and_one_half_target_take_any_batch(count: int) -> None:
+    """``separate`` of the release: one image of each, which it asks to come in batches of two."""
+    method = build(masking=dict(block_size=4, ratio=0.5, images='separate', color=False))
+    shown: dict[str, torch.Tensor] = {}
+    method.observers.append(shown.update)
+    data, losses = losses_of(method, uda_batch(count=count))
+    half = {1: 1, 2: 1, 3: 2}[count]
+    whole = torch.cat([data['inputs']['source'][:half], data['inputs']['target'][:half]])
+    masked = shown['masked']
+    torch.testing.assert_close(masked, torch.where(masked != 0, whole, 0.0))
+    assert 0.1 < float((masked != 0).float().mean()) < 0.9
+
+    teacher = method.teachers['teacher'].segmentor
+    c, label = forward(teacher, data['inputs']['target']).softmax(1).max(1)
+    q = float((c >= method.threshold).float().mean())  # over the whole batch, as for the mix
+    assert 0.02 < q < 0.98
+    y = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['source']])
+    labels = torch.cat([y[:half], label[:half]])
+    loss_map = F.cross_entropy(forward(method.student, masked), labels, reduction='none')
+    expected = (loss_map[:half].sum() + q * loss_map[half:].sum()) / loss_map.numel()
+    torch.testing.assert_close(losses['masked.decode.loss_ce'], expected)
 
 
 @pytest.mark.parametrize('count', [1, 3])

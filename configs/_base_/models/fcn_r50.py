@@ -23,7 +23,7 @@ model = dict(
         norm_eval=False,
         style='pytorch',
         contract_dilation=True,
-        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet50_v1c'),
+        init_cfg=dict(type='dts.StrictPretrained', checkpoint='open-mmlab://resnet50_v1c'),
     ),
     decode_head=dict(
         type='FCNHead',

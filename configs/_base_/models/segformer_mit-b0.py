@@ -27,7 +27,7 @@ model = dict(
         attn_drop_rate=0.0,
         drop_path_rate=0.1,
         init_cfg=dict(
-            type='Pretrained',
+            type='dts.StrictPretrained',
             checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segformer/mit_b0_20220624-7e0fe6dd.pth',
         ),
     ),

@@ -1,0 +1,13 @@
+# LAD (ECCV 2024), first stage: OCRNet-HR18 on COCO-Stuff 10K, with labels beside the image. No score is published. Not run by us.
+_base_ = [
+    '../_base_/models/ocrnet_hr18.py',
+    '../_base_/datasets/coco_stuff10k.py',
+    './hosts/teacher.py',
+]
+student = _base_.model
+student.update(_base_.assistance)
+student.type = 'dts.LabelAssistedCascadeEncoderDecoder'
+student.data_preprocessor.size = _base_.crop_size
+student.decode_head = [dict(head, num_classes=_base_.num_classes) for head in student.decode_head]
+student.test_cfg = _base_.evaluation
+model = dict(_delete_=True, student=student, **_base_.method)

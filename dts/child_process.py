@@ -1,0 +1,72 @@
+"""Processes that a command line tool starts: they end with it, and it works alone in its folder."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+PR_SET_PDEATHSIG = 1
+
+
+def start_child(command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a process that does not outlive this one, however this one ends (on Linux).
+
+    Args:
+        command: program and arguments.
+        log: open file that takes all output.
+
+    Returns:
+        The process.
+    """
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - it calls the kernel, nothing else
+    )
+
+
+@contextmanager
+def locked(folder: Path, program: str) -> Iterator[None]:
+    """Keep a second process of the same program out of a folder.
+
+    Args:
+        folder: made if need be.
+        program: its name, for the error.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ValueError: if another one is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / 'lock').open('w') as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f'another {program} is at work in {folder}: wait for it, or take another folder'
+            ) from None
+        yield
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """Return what lets a child be killed when this process ends, a Linux call."""
+    prctl = getattr(ctypes.CDLL(None), 'prctl', None)
+
+    def set_up() -> None:
+        if False:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended in between
+            os._exit(1)
+
+    return set_up

@@ -1,0 +1,140 @@
+"""The section with the IoU of every class, and how it differs between settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dts.report.blocks import Block, Choice, Note, Section, Table
+from dts.report.charts import Bars, class_chart
+from dts.report.groups import Group, Summary, paired_difference, summarize
+from dts.report.logged import split_key
+from dts.report.overview import MISSING, format_summary
+from dts.report.style import run_colors
+
+CLASS = 'IoU.'
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One network of one setting."""
+
+    group: Group
+    network: str
+    color: str
+    is_hatched: bool
+
+    @property
+    def label(self) -> str:
+        """Name in legends and tables."""
+        return f'{self.group.name}, {self.network}'
+
+    def scores(self, name: str) -> dict[int, float]:
+        """Return seed -> IoU of a class."""
+        return self.group.scores(f'{self.network}/{CLASS}{name}')
+
+
+def classes_section(groups: Sequence[Group]) -> Section:
+    """Show the IoU of every class.
+
+    Args:
+        groups: of the report.
+    """
+    columns, classes = _columns(groups), _classes(groups)
+    blocks: list[Block] = []
+    if not columns:
+        blocks.append(
+            Note('IoU of classes: no run has a test.json or a validation with class-wise IoU.')
+        )
+    else:
+        blocks += [_iou_chart(columns, classes), _delta_chart(columns, classes)]
+        blocks.append(_table(columns, classes))
+    return Section('classes', 'Classes', blocks)
+
+
+def _columns(groups: Sequence[Group]) -> list[_Column]:
+    """Return the networks that have class-wise IoU; with one group every run is one by itself."""
+    colors = run_colors(groups)
+    alone = [Group(run.name, [run]) for run in groups[0].runs]
+    columns = []
+    for group in alone if len(groups) == 1 else groups:
+        keys = [split_key(key) for run in group.runs for key in run.scores]
+        networks = dict.fromkeys(net for net, metric in keys if metric.startswith(CLASS))
+        color = colors[group.runs[0].name]
+        columns += [_Column(group, net, color, i > 0) for i, net in enumerate(networks)]
+    return columns
+
+
+def _classes(groups: Sequence[Group]) -> list[str]:
+    """Return the names of the classes, in the order of the metrics."""
+    keys = [split_key(key)[1] for g in groups for run in g.runs for key in run.scores]
+    return list(dict.fromkeys(key.removeprefix(CLASS) for key in keys if key.startswith(CLASS)))
+
+
+def _iou_chart(columns: Sequence[_Column], classes: Sequence[str]) -> Choice:
+    """Draw means over seeds."""
+    bars = []
+    for column in columns:
+        summaries = [summarize(column.scores(name).values()) for name in classes]
+        bars.append(_bars(column, summaries))
+    caption = (
+        'Colour: setting. Hatched: the other networks of a run. Mean over its runs; error bars: '
+        'sample standard deviation. A click on the legend hides bars.'
+    )
+    chart = class_chart(classes, bars, 'IoU (%)')
+    return Choice('IoU of every class', {'all': chart}, caption=caption)
+
+
+def _delta_chart(columns: Sequence[_Column], classes: Sequence[str]) -> Block:
+    """Draw differences to the first column, paired by seed."""
+    base, *others = columns
+    deltas = [(column, _deltas(column, base, classes)) for column in others]
+    known = [(c, summaries) for c, summaries in deltas if any(s.size for s in summaries)]
+    bars = [_bars(column, summaries) for column, summaries in known]
+    if not bars:
+        return Note(
+            'Difference of IoU: nothing to compare, there is one network only or no seed in common.'
+        )
+    caption = f'Against {base.label}, between runs of the same seed; above zero is better.'
+    chart = class_chart(classes, bars, 'difference of IoU (points)')
+    return Choice('Difference between settings', {'all': chart}, caption=caption)
+
+
+def _deltas(column: _Column, base: _Column, classes: Sequence[str]) -> list[Summary]:
+    """Return differences of every class; runs of one group are compared whatever their seeds."""
+    pairs = [(column.scores(name), base.scores(name)) for name in classes]
+    if len(column.group.runs) == len(base.group.runs) == 1:
+        pairs = [(_unseeded(scores), _unseeded(others)) for scores, others in pairs]
+    return [summarize(paired_difference(*pair)) for pair in pairs]
+
+
+def _unseeded(scores: dict[int, float]) -> dict[int, float]:
+    """Return the score of a single run under a seed that fits every other."""
+    return dict.fromkeys([0], next(iter(scores.values()))) if scores else {}
+
+
+def _bars(column: _Column, summaries: Sequence[Summary]) -> Bars:
+    """Return the bars of one network."""
+    has_spread = any(summary.spread is not None for summary in summaries)
+    return Bars(
+        label=column.label,
+        color=column.color,
+        is_hatched=column.is_hatched,
+        values=[summary.mean for summary in summaries],
+        spreads=[summary.spread for summary in summaries] if has_spread else None,
+    )
+
+
+def _table(columns: Sequence[_Column], classes: Sequence[str]) -> Table:
+    """Write means, spreads and differences."""
+    base, *others = columns
+    header = ['class', *(column.label for column in columns)]
+    header += [f'{column.label}: difference' for column in others]
+    differences = [_deltas(column, base, classes) for column in others]
+    rows = []
+    for index, name in enumerate(classes):
+        texts = [format_summary(summarize(column.scores(name).values())) for column in columns]
+        texts += [format_summary(deltas[index], is_signed=True) for deltas in differences]
+        rows.append([name, *texts])
+    caption = f'In percent. {MISSING}: neither labelled nor predicted, or not scored.'
+    return Table('Numbers', header, rows, caption)

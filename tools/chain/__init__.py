@@ -1,0 +1,1 @@
+"""Parts of ``train_chain.py``: the chain file, its plan, processes, progress, the ensemble."""

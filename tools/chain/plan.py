@@ -1,0 +1,175 @@
+"""What a stage is as a run: its complete config, its folder, its digest, and whether it is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from chain.spec import Chain, Stage
+from dts.checkpoints.find import check_whole
+from dts.config import load_config
+from dts.protocols.configs import check_config
+
+DATA_ROOT = 'DTS_DATA_ROOT'
+SCORES_FILE = 'test.json'
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """A stage with all that its run is a function of.
+
+    Attributes:
+        stage: of the chain file.
+        folder: work dir.
+        config: complete, teachers included.
+        settings: digest of config and seed, and of the settings of the teachers. Paths of teachers
+            and data do not count.
+    """
+
+    stage: Stage
+    folder: Path
+    config: Config
+    settings: str
+
+    @property
+    def config_file(self) -> Path:
+        """File of the complete config, beside the folder."""
+        return self.folder.parent / f'{self.folder.name}.py'
+
+    @property
+    def log(self) -> Path:
+        """What the process printed, over all attempts."""
+        return self.folder / 'train.log'
+
+    @property
+    def num_steps(self) -> int:
+        """Iterations of the whole run."""
+        return int(self.config.train_cfg.max_iters)
+
+    @property
+    def checkpoint(self) -> Path:
+        """File of the last iteration."""
+        return self.folder / f'iter_{self.num_steps}.pth'
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What is kept beside the run: settings, and what they are made of."""
+        return {
+            'settings': self.settings,
+            'config': str(self.stage.config),
+            'teachers': self.stage.teachers,
+        }
+
+    def is_finished(self) -> bool:
+        """Return whether the last checkpoint, whole, and the scores are there, of these settings.
+
+        Without ``final_test`` in the config there are no scores to wait for.
+        """
+        if not holds_settings(self.folder, self.settings):
+            return False
+        if self.config.get('final_test') and not (self.folder / SCORES_FILE).is_file():
+            return False
+        try:
+            check_whole(self.checkpoint)
+        except (FileNotFoundError, ValueError):
+            return False
+        return True
+
+
+def plan(chain: Chain, root: Path) -> list[StageRun]:
+    """Complete the configs of all stages, before the first one starts.
+
+    Args:
+        chain: the chain.
+        root: folder of the chain.
+
+    Returns:
+        The runs, in their order.
+
+    Raises:
+        ValueError: if a config does not know a teacher, counts no iterations, or departs from the
+            protocol that it names.
+    """
+    runs: dict[str, StageRun] = {}
+    for stage in chain.stages:
+        where = f'{chain.file}: stage {stage.name!r}'
+        teachers = {role: runs[name] for role, name in stage.teachers.items()}
+        with _default_data_root():
+            settings = _digest(
+                _read_config(stage, where),
+                {role: teacher.settings for role, teacher in teachers.items()},
+            )
+        config = _read_config(stage, where)
+        if not (config.get('train_cfg') or {}).get('max_iters'):
+            raise ValueError(f'{where}: {stage.config} has no train_cfg.max_iters')
+        check_config(config)
+        for role, teacher in teachers.items():
+            _set_teacher(config, role, teacher, where)
+        runs[stage.name] = StageRun(stage, root / stage.name, config, settings)
+    return list(runs.values())
+
+
+def holds_settings(folder: Path, settings: str) -> bool:
+    """Return whether a folder was begun with these settings.
+
+    Args:
+        folder: of a run, perhaps not there.
+        settings: a digest.
+    """
+    file = folder / 'stage.json'
+    return file.is_file() and json.loads(file.read_text())['settings'] == settings
+
+
+def _read_config(stage: Stage, where: str) -> Config:
+    """Read the config of a stage, with its options and its seed."""
+    config = load_config(stage.config)
+    try:
+        config.merge_from_dict(stage.options)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f'{where}: options do not fit {stage.config}: {error}') from error
+    if stage.seed is not None:
+        config.randomness = {**config.get('randomness', {}), 'seed': stage.seed}
+    return config
+
+
+def _digest(config: Config, teachers: Mapping[str, str]) -> str:
+    """Return 16 hexadecimal digits; comments and layout of config files do not count."""
+    content = {'config': config.to_dict(), 'teachers': dict(teachers)}
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _set_teacher(config: Config, role: str, teacher: StageRun, where: str) -> None:
+    """Put config and checkpoint of an earlier stage where a hook has those of its teacher."""
+    known: dict[str, Any] = {}
+    for hook in config.get('custom_hooks') or []:
+        known.update(hook.get('teachers') or {})
+        if {'config', 'checkpoint'} <= set(
+            hook
+        ):  # of dts.LabelAssistedTeacherHook, which has one teacher
+            known['teacher'] = hook
+    if role not in known:
+        raise ValueError(
+            f'{where}: its config has no teacher {role!r}, the hooks know {sorted(known)}: name '
+            'one of them in teachers, or add dts.FrozenTeacherHook to custom_hooks'
+        )
+    known[role].update(config=str(teacher.config_file), checkpoint=str(teacher.checkpoint))
+
+
+@contextmanager
+def _default_data_root() -> Iterator[None]:
+    """Let configs be read as if the data were in their default place."""
+    data_root = os.environ.pop(DATA_ROOT, None)
+    try:
+        yield
+    finally:
+        if data_root is not None:
+            os.environ[DATA_ROOT] = data_root
