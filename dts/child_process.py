@@ -64,7 +64,7 @@ def _die_with(parent: int) -> Callable[[], None]:
     prctl = getattr(ctypes.CDLL(None), 'prctl', None)
 
     def set_up() -> None:
-        if False:
+        if prctl is not None:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended in between
             os._exit(1)

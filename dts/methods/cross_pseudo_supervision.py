@@ -120,7 +120,7 @@ class CrossPseudoSupervision(TeacherStudent):
             losses |= self.score_heads(labeled_heads, truth, f'sup{suffix}')
             losses[f'cross{suffix}.loss_ce'] = self.cross_weight * self.criterion(scores, target)
 
-        losses['stat_students_disagree'] = labels_differ(*targets)
+        losses['stat_students_disagree'] = labels_differ(targets[0], targets[1])
         if has_labels(samples):
             hidden = stack_labels(samples)
             losses['stat_pseudo_accuracy'] = 1 - labels_differ(said[0][-len(hidden) :], hidden)

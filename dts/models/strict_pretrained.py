@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any
 
@@ -56,7 +56,8 @@ class StrictPretrained:
         """
         # MMEngine lets children initialize themselves after this, and would spoil what is loaded
         # (only its own ``Pretrained`` comes last).
-        for child in module.children():
+        children: Iterable[Any] = module.children()
+        for child in children:
             if hasattr(child, 'init_weights') and not getattr(child, 'is_init', False):
                 child.init_weights()
                 child.is_init = True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -133,7 +134,7 @@ def confusion_chart(matrix: Tensor, classes: Sequence[str], name: str) -> Chart:
     counts = matrix.double()
     totals = counts.sum(dim=1, keepdim=True)
     shares = (100 * counts / totals).tolist()  # NaN in the row of a class without labels
-    rows: list[list[float | None]] = [[None if v != v else v for v in row] for row in shares]
+    rows: list[list[float | None]] = [[None if math.isnan(v) else v for v in row] for row in shares]
     height = 150 + 30 * len(classes)
     figure = go.Figure(layout=layout('prediction', 'label', height))
     has_text = len(classes) <= MAX_TEXT_CLASSES
@@ -147,7 +148,7 @@ def confusion_chart(matrix: Tensor, classes: Sequence[str], name: str) -> Chart:
         colorscale=SHADES,
         xgap=1,
         ygap=1,
-        text=[['' if v is None or v < 0.5 else f'{v:.0f}' for v in row] for row in rows],
+        text=[[f'{v or 0:.0f}'.removeprefix('0') for v in row] for row in rows],
         texttemplate='%{text}' if has_text else None,
         textfont={'size': 11},
         showscale=not has_text,
@@ -175,8 +176,3 @@ def matrix_csv(matrix: Tensor, classes: Sequence[str]) -> str:
     writer.writerow(['label \\ prediction', *classes])
     writer.writerows([name, *row] for name, row in zip(classes, matrix.tolist(), strict=True))
     return stream.getvalue()
-
-
-def distinct(charts: Mapping[str, Chart | None]) -> dict[str, Chart]:
-    """Return the charts that there is data for."""
-    return {name: chart for name, chart in charts.items() if chart is not None}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -124,8 +123,7 @@ def _common_name(runs: Sequence[Run]) -> str:
         return runs[0].name
     rows = [Path(run.name).parts for run in runs]
     shared = [part for part in rows[0] if all(part in row for row in rows)]
-    prefix = os.path.commonprefix([run.name for run in runs]).rstrip(' -_/.')
-    return '/'.join(shared) or prefix.removesuffix('seed').rstrip(' -_/.') or runs[0].config_file
+    return '/'.join(shared) or Path(runs[0].config_file).stem or runs[0].name
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -1,4 +1,6 @@
-"""Write one HTML file about one or several runs: ``python tools/analysis_tools/report.py WORK_DIR``.
+"""Write one HTML file about one or several runs.
+
+    python tools/analysis_tools/report.py WORK_DIR [WORK_DIR ...]
 
 The file holds curves, scores over seeds, class-wise IoU, pseudo-label statistics, confusion
 matrices, pictures, config differences and cost. It needs no network and no other file.
