@@ -4,7 +4,7 @@ _base_ = ['source-only_fpn_lite0_1xb4-250_nuclei-fluo-a2b-224x224.py']
 target_stream = _base_.train_dataloader.dataset.streams.target
 target_stream.data_prefix.seg_map_path = 'ann_dir/train'
 target_stream.pipeline = _base_.train_dataloader.dataset.streams.source.pipeline
-# What RareClassCrop is without rare classes, by the name that result tables compare.
+# What RareClassCrop is without rare classes.
 target_stream.pipeline[3] = dict(
     type='RandomCrop', crop_size=_base_.crop_size, cat_max_ratio=1.0
 )

@@ -67,8 +67,7 @@ class SelfTraining(Host):
             ``batch_fraction``.
         color: config of the augmentation A of mixed images, None for none.
         feature_distance: ``dict(weight=0.005, classes=[...], min_share=0.75)``; None for none.
-        masking: ``dict(block_size=64, ratio=0.7, weight=1.0, color=True, images='target')``; None
-            for none, see ``dts.methods.adaptation_settings.Masking``.
+        masking: options of ``dts.methods.adaptation_settings.Masking``; None for none.
         class_draw: from which classes those of an image are drawn: its own (``image``) or all of
             the batch (``batch``, parity), see ``dts.mixing.classmix.draw_classes``.
 

@@ -61,6 +61,7 @@ METHODS = {
     'dts.FaithfulDualTeacher': {},
     'dts.UniMatch': {},
     'dts.UniMatchV2': {},
+    'dts.CrossPseudoSupervision': CUTMIX,
     'dts.CutMixSeg': CUTMIX,
     'dts.SelfTraining': dict(color=dict(type='dts.ColorAugmentation'), masking=dict(block_size=16)),
 }

@@ -121,5 +121,5 @@ def test_browser_shows_it_without_errors_or_overflow(page, width):
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     assert [line for line in done.stderr.splitlines() if 'CONSOLE' in line] == []
-    (saw,) = re.findall(r'SAW (.*)\.', done.stdout)
+    (saw,) = re.findall(r'SAW (width.*)\.', done.stdout)
     assert saw == f'width {width}, plots 3: fine'

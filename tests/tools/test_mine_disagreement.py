@@ -49,7 +49,6 @@ def project(tmp_path):
         dict(type='PackSegInputs'),
     ]
     student = MODELS.build(config.model.student)
-    student.init_weights()
     state = student.state_dict()
     teacher = dict(state)
     for name in ('decode_head.conv_seg.weight', 'decode_head.conv_seg.bias'):
@@ -95,8 +94,8 @@ def test_one_network_ranks_by_confidence(project):
     assert {row['disagreement'] for row in listed} == {''}
 
 
-def test_another_stream_must_exist(project, capsys):
-    command = [str(project / 'config.py'), str(project / 'one.pth'), '--stream', 'other']
-    with pytest.raises(SystemExit):
-        mining.main(command)
-    assert "streams ['labeled', 'unlabeled']" in capsys.readouterr().err
+def test_another_stream_must_exist(project):
+    cfg = Config.fromfile(project / 'config.py')
+    with pytest.raises(ValueError, match=r"no stream named other .* \['labeled', 'unlabeled'\]"):
+        mining.unlabeled_images(cfg, 'other')
+    assert len(mining.unlabeled_images(cfg, 'labeled')) == 3

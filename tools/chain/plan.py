@@ -152,9 +152,8 @@ def _set_teacher(config: Config, role: str, teacher: StageRun, where: str) -> No
     known: dict[str, Any] = {}
     for hook in config.get('custom_hooks') or []:
         known.update(hook.get('teachers') or {})
-        if {'config', 'checkpoint'} <= set(
-            hook
-        ):  # of dts.LabelAssistedTeacherHook, which has one teacher
+        # dts.LabelAssistedTeacherHook has one teacher, and names its files itself.
+        if {'config', 'checkpoint'} <= set(hook):
             known['teacher'] = hook
     if role not in known:
         raise ValueError(
