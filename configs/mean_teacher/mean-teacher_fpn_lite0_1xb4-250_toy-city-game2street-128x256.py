@@ -1,4 +1,4 @@
-# Mean Teacher from labelled *game* to unlabelled *street* images, the demo. Scores and cost: README.md of the repository.
+# Mean Teacher from labelled *game* to unlabelled *street* images of the toy city, not scored.
 _base_ = [
     '../_base_/models/fpn_lite0.py',
     '../_base_/datasets/toy_city.py',
@@ -18,6 +18,6 @@ model = dict(
     ramp_steps=100,
     mix=dict(type='dts.CutMix'),
 )
-custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.98)]
+custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.98, batch_statistics=True)]
 val_cfg = dict(models=['student', 'teacher'])
 test_cfg = dict(models=['student', 'teacher'])

@@ -1,4 +1,4 @@
-# Source-only baseline of the demo: trained on *game*, tested on *street*. Scores and cost: README.md of the repository.
+# Trained on *game* images of the toy city alone, tested on *street*.
 _base_ = [
     '../_base_/models/fpn_lite0.py',
     '../_base_/datasets/toy_city.py',

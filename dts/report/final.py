@@ -12,7 +12,7 @@ from dts.checkpoints.find import find_newest_checkpoint
 from dts.evaluation.metric import segmentation_scores
 from dts.report.blocks import Cell
 from dts.report.panels import compared_pair, differing_share, draw_cells
-from dts.report.predict import ImageMaps, TestImages
+from dts.report.predict import ImageMaps, PredictedImages
 from dts.report.run import Run
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def predict_run(run: Run, checkpoint: Path | None, num_images: int) -> FinalMode
     if file is None:
         return 'there is no whole iter_*.pth in its folder'
     try:
-        return _predict(TestImages(run.config, file, num_images), file)
+        return _predict(PredictedImages(run.config, file, num_images), file)
     except Exception as error:  # old runs meet new code and moved data: it is told in the report
         if checkpoint is not None:
             raise
@@ -96,7 +96,7 @@ def predict_run(run: Run, checkpoint: Path | None, num_images: int) -> FinalMode
         return f'{file.name} cannot be evaluated: {type(error).__name__}: {reason}'
 
 
-def _predict(test: TestImages, file: Path) -> FinalModels:
+def _predict(test: PredictedImages, file: Path) -> FinalModels:
     """Fill the results image by image, so that no more than one is in memory."""
     names = list(test.networks)
     final = FinalModels(

@@ -78,7 +78,11 @@ def read_logged(work_dir: Path) -> Logged:
 
 
 def full_key(key: str) -> str:
-    """Return a metric's key with its network, ``student`` where the key names none."""
+    """Return a metric's key with its network, ``student`` where the key names none.
+
+    Args:
+        key: of a metric.
+    """
     return key if '/' in key else f'{MAIN_NETWORK}/{key}'
 
 
@@ -99,7 +103,11 @@ def split_key(key: str) -> tuple[str, str]:
 
 
 def networks_of(keys: Mapping[str, Any]) -> list[str]:
-    """Return the networks that have a mIoU, in order."""
+    """Return the networks that have a mIoU, in order.
+
+    Args:
+        keys: ``<network>/<metric>`` -> anything.
+    """
     split = [split_key(key) for key in keys]
     return [network for network, metric in split if metric == 'mIoU']
 

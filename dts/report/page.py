@@ -36,7 +36,7 @@ def render_page(
         made: when and by what, for the foot of the page.
     """
     groups = group_runs(runs)
-    files = checkpoints or [None] * len(runs)
+    files: Sequence[Path | None] = checkpoints or [None] * len(runs)
     finals = {
         run.name: predict_run(run, file, num_images) for run, file in zip(runs, files, strict=True)
     }
@@ -56,17 +56,11 @@ def render_page(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters['in_script'] = _in_script
     environment.filters['csv_uri'] = _csv_uri
     environment.filters['breakable'] = _breakable
     template = environment.get_template('report.html.j2')
     title = ', '.join(group.name for group in groups)
     return template.render(sections=sections, title=title, made=made, plotly=get_plotlyjs())
-
-
-def _in_script(text: str) -> str:
-    """Return text that cannot end the script element that it stands in."""
-    return text.replace('</', '<\\/').replace('<!--', '<\\!--')
 
 
 def _breakable(text: str) -> Markup:

@@ -119,8 +119,7 @@ def _shrink(picture: Image, interpolation: int) -> Image:
     if width <= MAX_WIDTH:
         return picture
     size = (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width)))
-    shrunk: Image = cv2.resize(picture, size, interpolation=interpolation)
-    return shrunk
+    return cv2.resize(picture, size, interpolation=interpolation).astype(np.uint8)
 
 
 def _jpeg(picture: Image) -> str:

@@ -72,7 +72,7 @@ def _reasons(what: str, finals: Finals) -> list[Block]:
     for name, final in finals.items():
         if isinstance(final, str):
             reasons.setdefault(final, []).append(name)
-    return [Note(f'{what}: none of {", ".join(n)}, {reason}.') for reason, n in reasons.items()]
+    return [Note(f'{what} of {", ".join(n)}: left out, {reason}.') for reason, n in reasons.items()]
 
 
 def _on_images(known: Mapping[str, FinalModels]) -> str:

@@ -17,7 +17,7 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 import dts.all  # noqa: F401 - registers what configs name
 from dts.config import student_config
@@ -51,7 +51,7 @@ class ImageMaps:
     matrices: Mapping[str, Tensor]
 
 
-class TestImages:
+class PredictedImages:
     """Evenly spaced images of a test set, under the networks of a checkpoint.
 
     Args:
@@ -70,18 +70,16 @@ class TestImages:
         ValueError: if the config has no test set, or the file does not fit the config.
     """
 
-    __test__ = False  # not a test, whatever pytest thinks of the name
-
     def __init__(self, config: Mapping[str, Any], checkpoint: Path, num_images: int) -> None:
         if not config.get('test_dataloader'):
             raise ValueError('the config has no test_dataloader, so there are no images to predict')
         init_default_scope(config.get('default_scope') or 'mmseg')
         import_modules_from_strings(**config.get('custom_imports') or {'imports': []})
-        config = ConfigDict(config)  # segmentors of MMSeg read their settings as attributes
-        self.models = CheckpointModels(student_config(config.model), str(checkpoint))
+        cfg = ConfigDict(config)  # segmentors of MMSeg read their settings as attributes
+        self.models = CheckpointModels(student_config(cfg.model), str(checkpoint))
         self.models.to(get_device())
-        self.networks: dict[str, nn.Module] = self.models.networks
-        self.dataset = DATASETS.build(config.test_dataloader.dataset)
+        self.networks: dict[str, Any] = dict(self.models.networks)  # segmentors
+        self.dataset = DATASETS.build(cfg.test_dataloader.dataset)
         self.classes: Sequence[str] = self.dataset.metainfo['classes']
         self.palette = np.array(self.dataset.metainfo['palette'], dtype=np.uint8)
         self.num_total = len(self.dataset)

@@ -47,14 +47,22 @@ class Run:
     record: dict[str, Any] | None
 
     def setting(self, path: str) -> Any:
-        """Return an entry of the config by its dotted path, None if it is not there."""
+        """Return an entry of the config, None if it is not there.
+
+        Args:
+            path: dotted, for example ``model.type``.
+        """
         node: Any = self.config
         for key in path.split('.'):
             node = node.get(key) if isinstance(node, dict) else None
         return node
 
     def fact(self, name: str) -> str | None:
-        """Return what the newest log that tells it says, see ``Part.facts``."""
+        """Return what the newest log that tells it says.
+
+        Args:
+            name: see ``Part.facts``.
+        """
         found = [part.facts[name] for part in self.parts if name in part.facts]
         return found[-1] if found else None
 

@@ -40,14 +40,23 @@ def run_colors(groups: Sequence[Group]) -> dict[str, str]:
 
 
 def curve_label(run: Run, groups: Sequence[Group]) -> str:
-    """Return what the legend calls a run: its group, or its own name if there is one group only."""
+    """Return what the legend calls a run: its group, or its own name if there is one group only.
+
+    Args:
+        run: one of the groups' runs.
+        groups: of the report.
+    """
     if len(groups) == 1:
         return run.name
     return next(group.name for group in groups if run in group.runs)
 
 
 def shorten(text: str) -> str:
-    """Cut a long name in its middle, so that both ends tell it from others."""
+    """Cut a long name in its middle, so that both ends tell it from others.
+
+    Args:
+        text: the name.
+    """
     half = MAX_LABEL // 2 - 1
     return text if len(text) <= MAX_LABEL else f'{text[:half]}...{text[-half:]}'
 

@@ -23,7 +23,7 @@ def stock_config(cfg: Config) -> Config:
     """
     parts: dict[str, Any] = {
         'default_scope': 'mmseg',
-        'model': _without_pretrained(student_config(cfg.model).to_dict()),
+        'model': _without_pretrained(student_config(cfg.model)),
         'test_pipeline': cfg.get('test_pipeline', _PIPELINE),
     }
     if _names_ours(parts):

@@ -23,6 +23,7 @@ def test_a_resumed_part_replaces_what_it_repeats_and_keeps_the_rest(tmp_path):
         dict(lr=1, loss=5.0, step=10),
         {'student/mIoU': 1.0, 'step': 10},
         dict(lr=1, loss=4.0, step=20),
+        {'student/mIoU': 1.5, 'step': 20},
         dict(lr=1, loss=3.0, step=30),
         {'student/mIoU': 2.0, 'step': 30},
     )

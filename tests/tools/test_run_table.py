@@ -167,6 +167,29 @@ def test_render_by_hand(folder: Path) -> None:
     assert 'Date: 2030-01-02.' in lines[-1]
 
 
+def test_scores_of_a_domain_are_compared_with_those_of_the_same_domain(folder: Path) -> None:
+    text = (folder / 'table.yml').read_text()
+    text = text.replace('columns: [student/mIoU]', 'columns: [student/mIoU, source/student/mIoU]')
+    text = text.replace('teacher/mIoU]', 'source/student/mIoU]')
+    (folder / 'table.yml').write_text(text.partition('  - {name: 1/4')[0])
+    scores = {
+        'Base': {'student/mIoU': 40.0, 'source/student/mIoU': 80.0, 'source/student/IoU.car': 70.0},
+        'Better': {'student/mIoU': 45.0, 'source/student/mIoU': 79.0},
+    }
+    runs = {(row, '1/8', seed): Run(scores[row], record()) for row in scores for seed in (0, 1)}
+    lines = render(spec.load_table(folder / 'table.yml'), runs).splitlines()
+    expected = [  # one split has no mean over splits
+        '| method | metric | 1/8 | each seed |',
+        '| Better | student/mIoU | +5.00 +- 0.00 | +5.00, +5.00 |',
+        '| Better | source/student/mIoU | -1.00 +- 0.00 | -1.00, -1.00 |',
+        '| class | Base, student | Base, source/student '
+        '| Better, student | Better, source/student |',
+        '| car | - | 70.0 | - | - |',
+    ]
+    assert [line for line in expected if line not in lines] == []
+    assert not [line for line in lines if line.startswith('| Base') and '+0.00' in line]
+
+
 def test_replace_block_leaves_the_rest_alone() -> None:
     text = 'a\n<!-- table: x -->\nold\n<!-- /table -->\n<!-- table: y -->\n<!-- /table -->\nb\n'
     start, middle = 'a\n<!-- table: x -->\nold\n<!-- /table -->\n<!-- table: y -->', '\n\nnew\n\n'

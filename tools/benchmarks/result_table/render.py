@@ -62,9 +62,9 @@ def render(table: Table, runs: Runs) -> str:
     """
     parts = [f'**{table.title}**', _score_table(table, runs)]
     if len(table.rows) > 1:
-        baseline = table.rows[0]
+        base_metrics = ', '.join(dict.fromkeys(base for _, _, base in _compared(table.rows)))
         parts += [
-            f'Difference to {baseline.name} ({baseline.columns[0]}) with the same seed and split, '
+            f'Difference to {table.rows[0].name} ({base_metrics}) with the same seed and split, '
             'in points:',
             _difference_table(table, runs),
         ]
@@ -124,40 +124,55 @@ def _by_seed(table: Table, runs: Runs, row: str, split: str, metric: str) -> ByS
 
 
 def _score_table(table: Table, runs: Runs) -> str:
-    """Mean and spread per method, metric and split; mean over the splits; cost."""
-    lines = [['method', 'metric', *(split.name for split in table.splits), 'mean', 'CPU min']]
+    """Mean and spread per method, metric and split; mean over several splits; cost."""
+    lines = [['method', 'metric', *_score_columns(table), 'CPU min']]
     for row in table.rows:
         costs = [run.record.cpu_seconds / 60 for key, run in runs.items() if key[0] == row.name]
         cost = summarize(costs).mean
         for metric in row.columns:
             splits = [_by_seed(table, runs, row.name, s.name, metric) for s in table.splits]
-            cells = [summarize(split.values()) for split in [*splits, mean_over_splits(splits)]]
-            texts = [format_summary(cell, len(table.seeds)) for cell in cells]
+            texts = _score_texts(table, splits, signed=False)
             cost_text = MISSING if cost is None else f'{cost:.1f}'
             lines.append([row.name, metric, *texts, cost_text])
     return _markdown(lines)
 
 
 def _difference_table(table: Table, runs: Runs) -> str:
-    """Differences to the first metric of the first row, paired by split and seed."""
-    baseline, names = table.rows[0], [split.name for split in table.splits]
-    base = [_by_seed(table, runs, baseline.name, name, baseline.columns[0]) for name in names]
-    lines = [['method', 'metric', *names, 'mean', 'mean of each seed']]
-    for row, metric in _lines_after_first(table.rows):
-        scores = [_by_seed(table, runs, row.name, name, metric) for name in names]
-        splits = [paired_difference(*pair) for pair in zip(scores, base, strict=True)]
-        means = mean_over_splits(splits)
-        cells = [summarize(values.values()) for values in [*splits, means]]
-        texts = [format_summary(cell, len(table.seeds), signed=True) for cell in cells]
-        seeds = ', '.join(f'{value:+.2f}' for value in means.values()) or MISSING
-        lines.append([row.name, metric, *texts, seeds])
+    """Differences to the first row, paired by split and seed."""
+    baseline = table.rows[0].name
+    lines = [['method', 'metric', *_score_columns(table), 'each seed']]
+    for row, metric, base_metric in _compared(table.rows):
+        splits = [
+            paired_difference(
+                _by_seed(table, runs, row.name, split.name, metric),
+                _by_seed(table, runs, baseline, split.name, base_metric),
+            )
+            for split in table.splits
+        ]
+        texts = _score_texts(table, splits, signed=True)
+        seeds = ', '.join(f'{value:+.2f}' for value in mean_over_splits(splits).values())
+        lines.append([row.name, metric, *texts, seeds or MISSING])
     return _markdown(lines)
+
+
+def _score_columns(table: Table) -> list[str]:
+    """Names of the splits, and of their mean if there are several."""
+    return [*(split.name for split in table.splits), *(['mean'] if len(table.splits) > 1 else [])]
+
+
+def _score_texts(table: Table, splits: Sequence[BySeed], *, signed: bool) -> list[str]:
+    """Mean and spread over seeds, one for each of ``_score_columns``."""
+    values = [*splits, *([mean_over_splits(splits)] if len(splits) > 1 else [])]
+    cells = [summarize(value.values()) for value in values]
+    return [format_summary(cell, len(table.seeds), signed=signed) for cell in cells]
 
 
 def _class_table(table: Table, runs: Runs) -> str:
     """Mean over seeds of the IoU of every class, one column per method and network."""
     split = table.per_class or ''
-    columns = [(row.name, metric.partition('/')[0]) for row in table.rows for metric in row.columns]
+    columns = [
+        (row.name, metric.rpartition('/')[0]) for row in table.rows for metric in row.columns
+    ]
     lines = [['class', *(f'{row}, {network}' for row, network in columns)]]
     keys = [key for run in runs.values() for key in run.scores if '/IoU.' in key]
     for name in dict.fromkeys(key.partition('/IoU.')[2] for key in keys):
@@ -191,9 +206,22 @@ def _provenance(table: Table, runs: Runs) -> str:
     )
 
 
-def _lines_after_first(rows: Sequence[Row]) -> list[tuple[Row, str]]:
-    """Return all pairs of row and metric but the baseline's own."""
-    return [(row, metric) for row in rows for metric in row.columns][1:]
+def _compared(rows: Sequence[Row]) -> list[tuple[Row, str, str]]:
+    """Return (row, metric, metric of the first row that it is compared with).
+
+    That is the first one of the same domain: scores on source images (``source/``) are compared
+    with each other, and are left out if the first row shows none.
+    """
+    base: dict[bool, str] = {}
+    for metric in rows[0].columns:
+        base.setdefault(metric.startswith('source/'), metric)
+    pairs = [(row, metric) for row in rows for metric in row.columns]
+    return [
+        (row, metric, base[domain])
+        for row, metric in pairs
+        if (domain := metric.startswith('source/')) in base
+        and not (row is rows[0] and metric == base[domain])
+    ]
 
 
 def _listed(values: Iterable[str]) -> str:
