@@ -125,6 +125,7 @@ def build(name: str) -> Any:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name',
     [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES],

@@ -40,6 +40,7 @@ def shrink(model: Any, width: int) -> None:
     model.auxiliary_head.update(in_channels=4 * width, channels=16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_step_from_the_teacher_of_the_config(name: str, tmp_path: Path) -> None:
     config = read(name)

@@ -48,6 +48,7 @@ class Streams:
         self.streams = {name: range(9) for name in names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('file', CASES)
 def test_config_builds_and_takes_one_step(file):
     config = Config.fromfile(file, format_python_code=False)

@@ -33,6 +33,7 @@ def expected_terms(host: str) -> set[str]:
     return {f'group_1.{term}' for term in first} | {f'group_2.{term}' for term in second}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_step_has_the_terms_of_both_groups_and_moves_both(name: str) -> None:
     config = Config.fromfile(CONFIGS / 'dts' / f'{name}.py', format_python_code=False)
@@ -58,6 +59,7 @@ def test_step_has_the_terms_of_both_groups_and_moves_both(name: str) -> None:
     assert [method.teachers[name].updates for name in ('teacher', 'teacher_2')] == [1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_groups_share_the_hosts_optimizer_rules(name: str) -> None:
     config = Config.fromfile(CONFIGS / 'dts' / f'{name}.py', format_python_code=False)

@@ -89,6 +89,7 @@ def step(config: Config, method: Any) -> dict[str, float]:
     return {name: float(value.detach()) for name, value in logged.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'pair', [p if 'voc' in p else pytest.param(p, marks=pytest.mark.slow) for p in PAIRS]
 )

@@ -121,6 +121,7 @@ def start(config: Config) -> SimpleNamespace:
     return runner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_step_has_the_terms_of_its_method_and_moves_the_head(name: str) -> None:
     config = read(name)
