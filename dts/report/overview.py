@@ -50,18 +50,18 @@ def _no_scores() -> Note:
 
 def _score_table(groups: Sequence[Group]) -> Table | None:
     """Compare settings by mean over seeds; None without any score."""
-    rows, baseline = [], None
+    rows: list[list[str]] = []
+    baselines: dict[bool, Mapping[int, float]] = {}  # the first row on target, and on source images
     for group in groups:
         keys = dict.fromkeys(key for run in group.runs for key in run.scores)
         for network in networks_of(keys):
             scores = {name: group.scores(f'{network}/{name}') for name in METRICS}
             means = [summarize(scores[name].values()) for name in METRICS]
-            difference = MISSING
-            if baseline is None:
-                baseline = scores['mIoU']
-            else:
-                pairs = summarize(paired_difference(scores['mIoU'], baseline))
+            difference, is_source = MISSING, network.startswith('source/')
+            if is_source in baselines:
+                pairs = summarize(paired_difference(scores['mIoU'], baselines[is_source]))
                 difference = format_summary(pairs, is_signed=True)
+            baselines.setdefault(is_source, scores['mIoU'])
             seeds = ', '.join(f'{score:.2f}' for score in scores['mIoU'].values())
             texts = [format_summary(mean) for mean in means]
             rows.append([group.name, network, str(means[0].size), *texts, difference, seeds])
@@ -70,7 +70,7 @@ def _score_table(groups: Sequence[Group]) -> Table | None:
     caption = (
         f'In percent, from {", ".join(sources)}. Runs whose configs differ in the seed alone are '
         'one row: mean \u00b1 sample standard deviation (denominator n - 1). Differences are taken '
-        'between runs of the same seed.'
+        'between runs of the same seed, scores on source images (source/) among themselves.'
     )
     return Table('Scores', header, rows, caption) if rows else None
 
@@ -123,7 +123,8 @@ def _state(run: Run) -> str:
 def _labeled_list(run: Run) -> Any:
     """Return the list of the images whose labels are used."""
     streams = run.setting('train_dataloader.dataset.streams') or {}
-    return next((s['ann_file'] for n, s in streams.items() if n in ('labeled', 'source')), None)
+    stream = streams.get('labeled') or streams.get('source') or {}
+    return stream.get('ann_file')  # a data set may do without a list
 
 
 def _cost_table(runs: Sequence[Run]) -> Table:

@@ -72,7 +72,7 @@ METHODS = {
     'name',
     [
         'toy',
-        'fpn_lite0',
+        pytest.param('fpn_lite0', marks=pytest.mark.slow),
         pytest.param('segformer_mit-b0', marks=pytest.mark.slow),
         pytest.param('deeplabv3plus_r18', marks=pytest.mark.slow),
     ],
@@ -87,12 +87,13 @@ def test_turns_of_the_second_teacher_run_on_tensors_without_data(method_type):
     assert step(method_type, 'toy', active=1)['loss'].device.type == 'meta'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'kind'),
     [
         ('fpn_lite0', 'block_skip'),
         ('fpn_lite0', 'stage_skip'),
-        pytest.param('segformer_mit-b0', 'drop_path', marks=pytest.mark.slow),
+        ('segformer_mit-b0', 'drop_path'),
     ],
 )
 def test_sub_networks_run_on_tensors_without_data(name, kind):

@@ -100,7 +100,7 @@ def test_wrappers_that_do_not_fit_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize('exchange', ['cross', 'mean', 'both'])
-@pytest.mark.parametrize('name', ['toy', 'fpn_lite0'])
+@pytest.mark.parametrize('name', ['toy', pytest.param('fpn_lite0', marks=pytest.mark.slow)])
 def test_a_step_runs_on_tensors_without_data(name, exchange):
     host = dict(
         type='dts.SelfTraining',

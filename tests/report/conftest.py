@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from written_runs import CONFIG, scores, train_line, val_line, write_part
 
 

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from written_runs import train_line, val_line, write_part
 
 from dts.report.run import read_runs, short_names
+from written_runs import train_line, val_line, write_part
 
 
 @pytest.mark.parametrize(

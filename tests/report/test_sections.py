@@ -42,6 +42,30 @@ def test_scores_are_means_over_seeds_and_paired_differences(groups):
     assert row['a', 'teacher'][4] == '+1.00 \u00b1 0.00'
 
 
+def test_scores_on_source_images_are_compared_among_themselves(make_run):
+    folders = [make_run('a/seed0', miou=50), make_run('b/seed0', threshold=0.5, miou=60)]
+    for folder, on_source in zip(folders, (80.0, 78.0), strict=True):
+        found = json.loads((folder / 'test.json').read_text())
+        found |= {f'source/student/{name}': on_source for name in ('mIoU', 'mAcc', 'aAcc')}
+        (folder / 'test.json').write_text(json.dumps(found))
+    scores, *_ = overview_section(group_runs(read_runs(folders))).blocks
+    differences = {tuple(row[:2]): row[6] for row in scores.rows}
+    assert differences['a', 'source/student'] == '-'
+    assert differences['b', 'source/student'] == '-2.00'
+    assert differences['b', 'student'] == '+10.00'
+
+
+def test_a_stream_without_a_list_needs_none(make_run):
+    folder = make_run('a/seed0')
+    for file in (folder / 'toy.py', folder / '20260102_100000/vis_data/config.py'):
+        text = file.read_text()
+        file.write_text(
+            text.replace("labeled=dict(ann_file='splits/seed0/labeled.txt')", 'source=dict()')
+        )
+    _, facts, _ = overview_section(group_runs(read_runs([folder]))).blocks
+    assert 'state' in [row[0] for row in facts.rows]
+
+
 def test_cost_is_what_the_logs_say(groups):
     *_, cost = overview_section(groups).blocks
     # 120 CPU seconds in two attempts, ten minutes, 0.5 s for 4 images on each of 2 processes

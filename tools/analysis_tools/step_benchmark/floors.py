@@ -15,6 +15,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dts.methods.base import TeacherStudent, stack_labels
+from step_benchmark.distillation_floor import (
+    cross_pseudo_supervision,
+    distillation,
+    label_assisted_teacher,
+)
 from step_benchmark.dual_teacher_student_floor import dual_teacher_student
 from step_benchmark.floor_parts import (
     FloorBuilder,
@@ -195,4 +200,7 @@ FLOORS: dict[str, FloorBuilder] = {
     'UniMatch': unimatch,
     'SelfTraining': self_training,
     'DualTeacherStudent': dual_teacher_student,
+    'CrossPseudoSupervision': cross_pseudo_supervision,
+    'Distillation': distillation,
+    'LabelAssistedTeacher': label_assisted_teacher,
 }
