@@ -9,6 +9,7 @@ PNG files. Config and checkpoint are those of a run of ours, or stock ones of MM
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -158,7 +159,7 @@ def predict_images(images: dict[Path, Path], predict: Predict, args: argparse.Na
         if target.resolve() in inputs:
             raise ValueError(f'{target} is an input and would be overwritten: choose other folders')
     load = LoadImage()
-    bar = ProgressBar(len(images))
+    bar = ProgressBar(len(images), file=sys.stderr)
     for image, name in images.items():
         labels, tinted = predict(load.transform({'img_path': str(image)})['img'])
         mmcv.imwrite(tinted, str(args.out / name))
@@ -199,7 +200,7 @@ def predict_video(file: Path, predict: Predict, args: argparse.Namespace) -> Non
             'opencv-python-headless wheel, or cut the video into images and predict their folder'
         )
     # Some containers do not tell the count: 0 shows no time left.
-    bar = ProgressBar(max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0))
+    bar = ProgressBar(max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0), file=sys.stderr)
     index = 0
     try:
         while is_read:

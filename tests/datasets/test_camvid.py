@@ -110,6 +110,7 @@ def test_loader_draws_four_and_four_and_views_share_their_geometry(
             assert sample.img_shape[1] <= 288
 
 
+@pytest.mark.slow
 def test_weak_views_change_brightness_alone_and_strong_views_change_more(
     data_root: Path, config: Config
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_changed_label_file_is_counted_again(root: Path, reads: list[str]) -> 
     assert counts[0].tolist() == [0, 4 * SIZE[0], *[0] * 17]
 
 
+@pytest.mark.slow
 def test_another_label_map_has_another_file(root: Path, reads: list[str]) -> None:
     class_counts(gta5(root))
     metainfo = dict(classes=('train', 'road'), palette=[[0, 80, 100], [128, 64, 128]])
@@ -111,6 +112,7 @@ def test_another_label_map_has_another_file(root: Path, reads: list[str]) -> Non
     assert len(list(root.glob('class_counts_*.json'))) == 3
 
 
+@pytest.mark.slow
 def test_a_file_counted_for_something_else_is_refused(root: Path) -> None:
     kept = root / 'counts.json'
     class_counts(gta5(root), str(kept))
@@ -122,6 +124,7 @@ def test_a_file_counted_for_something_else_is_refused(root: Path) -> None:
         class_counts(gta5(root), str(kept))
 
 
+@pytest.mark.slow
 def test_an_interrupted_count_goes_on(
     root: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +153,7 @@ def test_trap_14_a_listed_label_file_that_is_gone_is_named(root: Path) -> None:
         class_counts(dataset)
 
 
+@pytest.mark.slow
 def test_trap_15_every_listed_file_is_checked_and_all_wrong_ones_are_named(root: Path) -> None:
     write_image(root / 'images' / f'{GTA5[0]}.png', (32, 50))
     write_labels(root / 'labels' / f'{GTA5[2]}.png', np.full(SIZE, 77))

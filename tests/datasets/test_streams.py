@@ -109,6 +109,7 @@ def test_unlabeled_streams_never_open_a_label_file(dataset, root):
     assert 'gt_sem_seg' not in sample['data_samples']['unlabeled_weak']
 
 
+@pytest.mark.slow
 def test_weak_and_strong_view_share_their_geometry(dataset, root):
     for seed in range(5):
         views = dataset[SampleIndex('unlabeled', 0, seed)]['inputs']
@@ -146,6 +147,7 @@ def test_the_drawn_class_reaches_the_crop(root):
     assert shown[1] > 0.2
 
 
+@pytest.mark.slow
 def test_collate_keeps_order_and_branches_apart(dataset):
     indices = [
         SampleIndex('labeled', 0, 1),
@@ -172,6 +174,7 @@ def test_branches_do_not_see_each_other():
     assert (image == 100).all()
 
 
+@pytest.mark.slow
 def test_errors_name_the_stream(root):
     empty = stream_config(root, LABELED, indices=[])
     (root / 'none').mkdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -68,7 +67,7 @@ def test_folder_is_predicted_as_by_mmseg(
     make_image(photos / 'street/b.jpg', 1)
     (photos / 'notes.txt').write_text('no image')
     infer.main([str(photos), *run, '--out', str(out), '--labels', str(labels), *options])
-    shown = capsys.readouterr().out
+    shown = capsys.readouterr().err
     assert '2/2' in shown
     assert 'ETA' in shown
     model = by_mmseg(run, name, tmp_path)
@@ -158,7 +157,13 @@ def test_mistakes_are_told(tmp_path: Path, run: tuple[str, str], monkeypatch) ->
 
 
 def test_missing_encoder_is_told(tmp_path: Path, run: tuple[str, str], monkeypatch) -> None:
-    class Closed(cv2.VideoWriter):
+    class Closed:
+        """A writer without its codec. No subclass of OpenCV's: those crash the interpreter."""
+
+        fourcc = cv2.VideoWriter.fourcc
+
+        def __init__(self, *args) -> None: ...
+
         def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
             return False
 
@@ -180,9 +185,8 @@ def test_missing_encoder_is_told(tmp_path: Path, run: tuple[str, str], monkeypat
         infer.main([str(tmp_path / 'clip.mp4'), *run, '--out', str(tmp_path / 'out')])
 
 
-@pytest.mark.slow
 def test_section_of_the_guide_works_as_written(tmp_path: Path, monkeypatch) -> None:
-    """Both commands, then the Python lines in a process of their own, in a user's folder."""
+    """Both commands, then the Python lines, in a user's folder."""
     section = OWN_DATA.split('## 6.')[1]
     (guide_config,) = set(re.findall(r'configs/\S+\.py', section))
     commands = [shlex.split(line) for line in re.findall(r'^    python (.+)$', section, re.M)]
@@ -202,9 +206,9 @@ def test_section_of_the_guide_works_as_written(tmp_path: Path, monkeypatch) -> N
         tool.main([config if part == guide_config else part for part in arguments])
     assert mmcv.imread('work_dirs/mine/photos/photo.png').shape == (40, 48, 3)
 
-    code += "\nimport numpy; numpy.save('labels.npy', labels)\n"
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert code.startswith('import dts\n')  # in a new process mmseg needs what it sets up
+    names: dict = {}
+    exec(code, names)
     run = (config, 'work_dirs/mine/iter_800.pth')
     expected = labels_of(by_mmseg(run, 'student', tmp_path), 'photo.jpg')
-    np.testing.assert_array_equal(np.load('labels.npy'), expected)
+    np.testing.assert_array_equal(names['labels'], expected)

@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from runs import make_images, run_config
 
 
+@pytest.mark.slow
 def test_a_label_out_of_range_is_named_before_training(tmp_path):
     make_images(tmp_path)
     wrong = tmp_path / 'masks/1.png'

@@ -92,6 +92,7 @@ def test_what_a_teacher_starts_its_shift_with(tmp_path, on_switch):
     assert equal(handed_over, seen.teachers[3][0]) == (on_switch == 'keep')
 
 
+@pytest.mark.slow
 def test_synchronised_teachers_equal_one_that_resets(tmp_path):
     one = recorded(tmp_path / 'one', 7, shift=2, on_switch='sync', num_teachers=1)[1]
     two = recorded(tmp_path / 'two', 7, shift=2, on_switch='sync', num_teachers=2)[1]

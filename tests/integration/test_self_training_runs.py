@@ -253,6 +253,7 @@ def hrda() -> ConfigDict:
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('batch_statistics', [False, True])
 @pytest.mark.parametrize(
     'name', ['toy', 'hrda', pytest.param('segformer_mit-b0', marks=pytest.mark.slow)]

@@ -259,6 +259,7 @@ def test_step_under_bfloat16_autocast_is_finite():
     assert all(p.grad.isfinite().all() for p in method.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'distill', [[LOGITS, FEATURES], pytest.param(EVERYTHING, marks=pytest.mark.slow)]
 )

@@ -3,6 +3,7 @@
 import copy
 from types import SimpleNamespace
 
+import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MessageHub
@@ -136,6 +137,7 @@ def reference(network, batches):
         yield loss.detach(), student, teachers
 
 
+@pytest.mark.slow
 def test_thirty_steps_over_three_shifts_equal_the_loop():
     method, hook, runner = build()
     batches = [toy_batch(num_unlabeled=3, size=(SIZE, SIZE), seed=t) for t in range(STEPS)]

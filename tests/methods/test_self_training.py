@@ -82,6 +82,7 @@ def dacs_loss(student, teacher, data):
     return loss_source + (weight * loss_map).sum() / loss_map.numel(), float(q)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('first_count', [0, 1])
 def test_twenty_steps_of_dacs_equal_the_loop(first_count):
     method = build(dropout=0.3).double()

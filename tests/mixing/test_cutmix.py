@@ -50,6 +50,7 @@ def test_half_boxes_cover_half_and_keep_inside():
     assert torch.tensor(shares).median().item() == pytest.approx(0.5**0.5, abs=0.02)
 
 
+@pytest.mark.slow
 def test_beta_boxes_share_one_size_with_the_moments_of_beta_4_4():
     operation, shares = BetaCutMix(), []
     labels = torch.zeros(8, 40, 40, dtype=torch.long)

@@ -152,6 +152,7 @@ def test_normalization_constants_survive_a_change_of_type(norm_type: str) -> Non
     }
 
 
+@pytest.mark.slow
 def test_step_needs_no_value_on_the_host() -> None:
     net = EfficientNetLite(drop_path_rate=0.2).to('meta').train()
     with FakeTensorMode(allow_non_fake_inputs=True):

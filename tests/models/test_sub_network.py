@@ -101,6 +101,7 @@ def test_rates_rise_linearly_over_the_blocks():
         assert block == [pytest.approx(0.5 * index / 5)] * 2  # attention and feed-forward
 
 
+@pytest.mark.slow
 def test_branches_are_dropped_per_sample_at_their_rate_and_scaled():
     segmentor = Segmentor(EfficientNetLite()).train()
     block = segmentor.backbone.levels[3][-2]  # the last block with a shortcut: 14 of 15 steps deep

@@ -57,6 +57,7 @@ def test_legend_shows_every_class_color_and_ignore(tool: ModuleType) -> None:
         assert {(30, 20, 10), (0, 100, 200), (250, 0, 0), tool.IGNORE_COLOR} <= colors
 
 
+@pytest.mark.slow
 def test_run_over_a_folder_writes_the_sheets(
     tool: ModuleType,
     tmp_path: Path,

@@ -46,6 +46,7 @@ def convert(root: Path, *options: str) -> None:
     cityscapes.main([str(root), '--num-workers', '1', *options])
 
 
+@pytest.mark.slow
 def test_ids_become_train_ids(tmp_path: Path) -> None:
     root = make_cityscapes(tmp_path)
     convert(root, '--partial')

@@ -115,7 +115,10 @@ def test_distillation_floor_shows_a_label_assisted_teacher_its_images(codes: dic
     ('change', 'match'),
     [
         (dict(loss=dict(type='dts.DIST')), r'distill\[0\]\.loss is DIST'),
-        (dict(loss=dict(type='dts.ChannelWiseKD', group_size=2)), 'ChannelWiseKD with group_size=2'),
+        (
+            dict(loss=dict(type='dts.ChannelWiseKD', group_size=2)),
+            'ChannelWiseKD with group_size=2',
+        ),
         (dict(mask='all'), r'distill\[0\] is another'),
         (dict(weight=dict(type='linear', start=0.0, end=1.0, iters=9)), r'distill\[0\] is another'),
         (dict(student='auxiliary_head.conv_seg'), r'distill\[0\] is another'),

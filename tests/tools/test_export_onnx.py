@@ -28,6 +28,7 @@ from toys import toy_segmentor_config
 SLIDE = dict(mode='slide', crop_size=(16, 24), stride=(8, 16))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_file_scores_any_batch_as_the_network_does(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -67,6 +67,7 @@ def rows(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(file.open()))
 
 
+@pytest.mark.slow
 def test_unlabelled_images_are_listed_with_their_pictures(project, capsys):
     out, shown = project / 'out/mined.csv', project / 'shown'
     command = [str(project / 'config.py'), str(project / 'both.pth'), '--out', str(out)]
@@ -83,6 +84,7 @@ def test_unlabelled_images_are_listed_with_their_pictures(project, capsys):
     assert np.mean(picture[:, -48:] == 255) == pytest.approx(shares[0], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_one_network_ranks_by_confidence(project):
     out = project / 'mined.csv'
     mining.main([str(project / 'config.py'), str(project / 'one.pth'), '--out', str(out)])
@@ -94,6 +96,7 @@ def test_one_network_ranks_by_confidence(project):
     assert {row['disagreement'] for row in listed} == {''}
 
 
+@pytest.mark.slow
 def test_another_stream_must_exist(project):
     cfg = Config.fromfile(project / 'config.py')
     with pytest.raises(ValueError, match=r"no stream named other .* \['labeled', 'unlabeled'\]"):

@@ -14,6 +14,7 @@ plot_coupling = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(plot_coupling)
 
 
+@pytest.mark.slow
 def test_curves_of_a_run_follow_the_turns_and_are_drawn(tmp_path, capsys):
     make_images(tmp_path)
     config = as_dual_teacher(run_config(tmp_path, tmp_path / 'run'), shift=4)

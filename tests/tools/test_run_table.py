@@ -265,6 +265,7 @@ def test_progress_is_read_from_the_log(tmp_path: Path) -> None:
     assert read_progress(log) == '?'
 
 
+@pytest.mark.slow
 def test_whole_table_with_a_run_that_dies_and_one_that_fails(folder: Path) -> None:
     set_options(folder, burn=0.3, die=1)
     assert run('--jobs', '4', '--only', 'base') == 1
@@ -324,6 +325,7 @@ def test_wrong_pattern_and_second_driver_are_refused(folder: Path) -> None:
         run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_children_end_with_the_driver(folder: Path, number: int) -> None:
     set_options(folder, sleep=60)

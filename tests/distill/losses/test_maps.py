@@ -161,6 +161,7 @@ def test_mean_does_not_depend_on_the_batch_size(name):
     torch.testing.assert_close(twice, score(*arguments), rtol=1e-6, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.grad
 @every_loss
 def test_gradient_is_exact(name):
@@ -205,6 +206,7 @@ def test_bfloat16_maps_under_autocast_are_scored_in_float32(name):
     torch.testing.assert_close(actual, expected, rtol=tolerance, atol=1e-6)
 
 
+@pytest.mark.slow
 @every_loss
 def test_no_value_is_asked_from_the_device(name):
     arguments = maps(torch.float32)
