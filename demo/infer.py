@@ -13,6 +13,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import dts.all  # noqa: F401 - registers what the configs name, before anything imports mmseg
+
+# isort: split
 import cv2
 import mmcv
 import numpy as np
@@ -25,7 +28,6 @@ from mmseg.apis import inference_model
 from mmseg.models.segmentors import BaseSegmentor
 from numpy.typing import NDArray
 
-import dts.all  # noqa: F401 - registers what the configs name
 from dts.config import load_config
 from dts.datasets.folder import IMAGE_SUFFIXES
 from dts.datasets.transforms.loading import LoadImage

@@ -97,6 +97,7 @@ RENDERER = {f'toy_city_{part}' for part in ('canvas', 'looks', 'objects', 'photo
 DOCUMENTED = [path for path in SOURCES if path.stem not in RENDERER]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', DOCUMENTED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_docstrings_name_every_parameter(path):
     missing = [
@@ -106,6 +107,23 @@ def test_docstrings_name_every_parameter(path):
         if not re.search(rf'^\s+\*{{0,2}}{parameter}:', docstring, flags=re.MULTILINE)
     ]
     assert not missing
+
+
+SCRIPTS = sorted([*(ROOT / 'tools').rglob('*.py'), *(ROOT / 'demo').rglob('*.py')])
+
+
+@pytest.mark.parametrize('path', SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_scripts_import_dts_before_what_asks_for_compiled_operations(path):
+    # mmseg.models and mmseg.apis import mmcv.ops, which dts replaces where there is mmcv-lite alone
+    first: dict[str, int] = {}
+    for node in ast.parse(path.read_text()).body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ''] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            first.setdefault(name.split('.')[0], node.lineno)
+            first.setdefault('.'.join(name.split('.')[:2]), node.lineno)
+    needy = [first[name] for name in ('mmseg.models', 'mmseg.apis') if name in first]
+    assert not needy or first.get('dts', 10**6) < min(needy)
 
 
 IMPORT_WATCH = """
@@ -136,6 +154,7 @@ def optional_imports(code: str) -> list[str]:
     return re.findall(r'^asked \S+ (.+)$', result.stderr, flags=re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_importing_the_package_needs_neither_torchvision_nor_timm():
     assert not optional_imports('import dts')
     # mmseg itself looks for timm, so that its TIMMBackbone works.

@@ -154,6 +154,7 @@ def test_one_step_reaches_every_weight(name: str) -> None:
         assert bool(torch.isfinite(parameter.grad).all()), parameter_name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['fpn_lite0', 'fpn_lite1', 'fpn_lite2'])
 def test_light_models_scale_pixels_to_one(name: str) -> None:
     model = build(name)

@@ -67,6 +67,7 @@ def test_config_builds_and_takes_one_step(file):
     assert not torch.equal(before, method.student.decode_head.conv_seg.weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('file', FILES, ids=lambda file: file.stem)
 def test_loader_schedule_and_hooks_fit_together(file):
     config = Config.fromfile(file, format_python_code=False)

@@ -124,6 +124,7 @@ def test_both_stages_take_a_step(pair: str, tmp_path: Path) -> None:
     assert 0 < logged['distill.0.loss_kd'] < torch.inf
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('pair', PAIRS)
 def test_settings_are_the_released_ones(pair: str) -> None:
     network, data = pair.split('_4xb4-40k_')

@@ -146,6 +146,7 @@ def test_step_has_the_terms_of_its_method_and_moves_the_head(name: str) -> None:
             assert runner.model.teachers['teacher'].updates == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_every_parameter_has_its_rate_and_decay(name: str) -> None:
     config = read(name)
@@ -175,6 +176,7 @@ def test_every_parameter_has_its_rate_and_decay(name: str) -> None:
     assert len(optimizer.param_groups) <= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_published_settings(name: str) -> None:
     config = read(name)

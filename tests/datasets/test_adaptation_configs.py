@@ -101,6 +101,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', PUBLIC)
 def test_trap_21_batch_of_two_streams_without_a_label_of_the_target(
     name: str, public: Path, repository: Path, opened: list[str]

@@ -219,6 +219,7 @@ def test_acdc_conditions(tmp_path: Path) -> None:
         ACDCDataset('val', data_root=str(tmp_path / 'acdc'), data_prefix={'img_path': 'rgb_anon'})
 
 
+@pytest.mark.slow
 def test_acdc_arranged_by_split_and_by_list(tmp_path: Path) -> None:
     root = make_acdc(tmp_path)
     for condition in CONDITIONS:

@@ -127,6 +127,7 @@ def test_weak_views_change_brightness_alone_and_strong_views_change_more(
     assert sum(num_curve_values(*pair) > 1 for pair in pairs['unlabeled_strong']) >= 6  # of 8
 
 
+@pytest.mark.slow
 def test_frames_are_scored_whole(data_root: Path, config: Config) -> None:
     loader = Runner.build_dataloader(config.test_dataloader, seed=0)
     assert len(loader) == 233

@@ -57,6 +57,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return files
 
 
+@pytest.mark.slow
 def test_counts_by_hand(root: Path) -> None:
     counts = class_counts(gta5(root))
     height, width = SIZE
@@ -68,6 +69,7 @@ def test_counts_by_hand(root: Path) -> None:
     assert (counts == expected).all()
 
 
+@pytest.mark.slow
 def test_counted_once_then_read(root: Path, reads: list[str]) -> None:
     first = class_counts(gta5(root))
     assert reads == list(GTA5)
@@ -79,6 +81,7 @@ def test_counted_once_then_read(root: Path, reads: list[str]) -> None:
     assert len(reads) == 3
 
 
+@pytest.mark.slow
 def test_lists_share_the_file_and_keep_their_order(root: Path, reads: list[str]) -> None:
     (root / 'part.txt').write_text(f'{GTA5[2]}\n{GTA5[1]}\n')
     part = class_counts(gta5(root, ann_file='part.txt'))
@@ -88,6 +91,7 @@ def test_lists_share_the_file_and_keep_their_order(root: Path, reads: list[str])
     assert len(list(root.glob('class_counts_*.json'))) == 1
 
 
+@pytest.mark.slow
 def test_a_changed_label_file_is_counted_again(root: Path, reads: list[str]) -> None:
     class_counts(gta5(root))
     labels = np.zeros(SIZE, np.uint8)
@@ -145,6 +149,7 @@ def test_an_interrupted_count_goes_on(
     assert counts[2, 0] == 1
 
 
+@pytest.mark.slow
 def test_trap_14_a_listed_label_file_that_is_gone_is_named(root: Path) -> None:
     dataset = gta5(root)
     class_counts(dataset)
@@ -217,6 +222,7 @@ def test_processes_count_as_one(root: Path) -> None:
     assert (counts == class_counts(gta5(root))).all()
 
 
+@pytest.mark.slow
 def test_turned_jpeg_has_the_size_of_its_mask(tmp_path: Path) -> None:
     from PIL import Image
 
@@ -236,6 +242,7 @@ def test_turned_jpeg_has_the_size_of_its_mask(tmp_path: Path) -> None:
     assert class_counts(dataset).tolist() == [[44 * 32, 4 * 32]]
 
 
+@pytest.mark.slow
 def test_the_tool_counts_and_shows(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture, reads: list[str]
 ) -> None:

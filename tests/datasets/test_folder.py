@@ -135,6 +135,7 @@ def test_default_colors_can_be_told_apart() -> None:
     assert min(distances) > 40
 
 
+@pytest.mark.slow
 def test_config_serves_labeled_and_unlabeled_folders(
     tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def dataset(root):
     )
 
 
+@pytest.mark.slow
 def test_a_sample_depends_on_its_index_alone(dataset):
     index = SampleIndex('labeled', 1, 1234)
     first = dataset[index]
@@ -82,6 +83,7 @@ def test_a_sample_depends_on_its_index_alone(dataset):
     assert len({tuple(image.flatten().tolist()) for image in other}) > 4
 
 
+@pytest.mark.slow
 def test_loading_leaves_the_generators_of_the_process_alone(dataset):
     def draws():
         return random.random(), np.random.rand(), torch.rand(1).item()
@@ -102,6 +104,7 @@ def test_seeded_restores_after_an_error():
     assert np.random.rand() == expected
 
 
+@pytest.mark.slow
 def test_unlabeled_streams_never_open_a_label_file(dataset, root):
     for mask in (root / 'masks').iterdir():
         mask.unlink()
@@ -127,6 +130,7 @@ def test_weak_and_strong_view_share_their_geometry(dataset, root):
         assert correlation > 0.5  # the strong view is the same crop under other colors
 
 
+@pytest.mark.slow
 def test_the_drawn_class_reaches_the_crop(root):
     mask = np.zeros((24, 32), np.uint8)
     mask[:4, :4] = 1

@@ -69,6 +69,7 @@ def test_camera_projects_like_a_pinhole() -> None:
     assert camera.project(points).tolist() == [[64.0, 60.0], [124.0, 40.0], [264.0, 240.0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('look', LOOKS)
 def test_every_pixel_has_a_class_and_classes_have_their_shares(
     images: dict[str, list[tuple[np.ndarray, np.ndarray]]], look: str
@@ -135,6 +136,7 @@ def test_things_stand_on_road_and_pavement(look: str) -> None:
                 assert not scene.road[0] < thing.x < scene.road[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('look', LOOKS)
 def test_cars_and_persons_do_not_float(look: str) -> None:
     """Each is drawn without the others, so nothing hides its feet."""

@@ -39,7 +39,7 @@ def loop_centered(rows: Tensor) -> list[list[float]]:
 
 
 def loop_correlation(first: Tensor, second: Tensor) -> float:
-    a, b = (sum(loop_centered(rows), []) for rows in (first, second))
+    a, b = ([x for row in loop_centered(rows) for x in row] for rows in (first, second))
     dot = sum(x * y for x, y in zip(a, b, strict=True))
     return dot / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
 
@@ -72,8 +72,7 @@ def test_shift_rotation_scale_and_order_leave_correlations() -> None:
     assert 0.05 < value < 0.95
     torch.testing.assert_close(partial_distance_correlation(moved, y, z), value)
     torch.testing.assert_close(
-        partial_distance_correlation(y, z, moved),
-        value * 0 + float(partial_distance_correlation(y, z, x)),
+        partial_distance_correlation(y, z, moved), partial_distance_correlation(y, z, x)
     )
     shuffled = partial_distance_correlation(x[order], y[order], z[order])
     torch.testing.assert_close(shuffled, value)
@@ -121,9 +120,10 @@ def test_channels_name_what_was_taken_and_what_was_lost() -> None:
     found = explain(student, teacher, baseline)
     taken, own = found.distilled_channels.tolist()
     own_of_baseline, lost = found.residual_channels.tolist()
-    assert taken > 0.3 > 0.1 > own >= 0
-    assert lost > 0.3 > 0.1 > own_of_baseline >= 0
-    assert found.distilled > 0.1 < found.residual
+    assert min(taken, lost) > 0.3
+    assert min(own, own_of_baseline) >= 0
+    assert max(own, own_of_baseline) < 0.1
+    assert min(found.distilled, found.residual) > 0.1
 
 
 def test_equal_rows_have_no_correlation() -> None:

@@ -49,6 +49,7 @@ def _assert_equal(actual: dict[str, Tensor], expected: dict[str, Tensor]) -> Non
 # ---- resume -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('product', ['student', 'teacher'])
 def test_resumed_run_equals_the_uninterrupted_one(tmp_path: Path, product: str) -> None:
     option = {f'{CHECKPOINT}__product': product}

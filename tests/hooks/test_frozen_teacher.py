@@ -178,6 +178,7 @@ def test_wrong_entries_are_named():
         FrozenTeacherHook(dict(a=dict(config='x.py')))
 
 
+@pytest.mark.slow
 def test_a_resume_goes_on_with_the_same_teacher_wherever_its_file_is(tmp_path):
     write_teacher(tmp_path / 't.pth')
     write_teacher(tmp_path / 'other.pth', seed=12)

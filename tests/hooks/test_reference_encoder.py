@@ -25,6 +25,7 @@ def prepared(pretrained=True, backbone=LITE, **kwargs):
     return method, SimpleNamespace(model=method, cfg=SimpleNamespace(model=config))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('backbone', [LITE, RESNET], ids=lambda config: config['type'])
 def test_reference_is_pretrained_frozen_and_outside_of_the_model(backbone):
     method, runner = prepared(backbone=backbone, feature_distance=dict(classes=[0]))

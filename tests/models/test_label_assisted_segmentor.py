@@ -143,6 +143,7 @@ def test_checkpoint_opens_in_a_stock_config_with_four_input_channels():
     assert torch.equal(stock.eval()(images), model.eval()(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'stem'),
     [

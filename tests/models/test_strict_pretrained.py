@@ -166,6 +166,7 @@ def small(name: str) -> Any:
     return backbone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['deeplabv2_r101', 'deeplabv3plus_r50', 'segformer_mit-b1'])
 def test_backbones_of_the_published_settings_take_weights_whole(tmp_path: Path, name: str) -> None:
     backbone = small(name)

@@ -64,7 +64,7 @@ def distillation(*terms: dict[str, Any], teachers: tuple[str, ...] = ('teacher',
 def check_three_steps(method: TeacherStudent, batch: dict[str, Any]) -> None:
     """Compare losses while both learn, one image wholly ignored."""
     batch['data_samples']['labeled'][0].gt_sem_seg.data[:] = 255
-    batch['data_samples']['labeled'][1].gt_sem_seg.data[0, :3] = 255
+    batch['data_samples']['labeled'][1].gt_sem_seg.data[0, :2] = 255  # half a cell of 4x4
     optimizer = torch.optim.SGD(method.parameters(), lr=0.1, momentum=0.9)
     floor = build_floor(method, optimizer)
     ready = prepare(method, batch)

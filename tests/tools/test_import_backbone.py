@@ -31,6 +31,7 @@ def config(tmp_path: Path) -> str:
     return str(tmp_path / 'config.py')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
 def test_backbone_starts_from_what_was_imported(tmp_path: Path, config: str, suffix: str) -> None:
     network = ResNetV1c(depth=18, **STEM)

@@ -49,6 +49,7 @@ def test_list_and_its_complement_are_written(
     assert sorted(parts[0] + parts[1]) == FINE + COARSE
 
 
+@pytest.mark.slow
 def test_priority_list_is_not_called_blended(voc: Path, tmp_path: Path) -> None:
     write_lines(tmp_path / 'published.txt', FINE[:662])
     arguments = [str(tmp_path / 'published.txt'), '--data-root', str(voc)]

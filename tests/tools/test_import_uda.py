@@ -35,6 +35,7 @@ def published(tmp_path: Path) -> dict[str, Any]:
     return dict(networks, root=tmp_path, config=str(tmp_path / 'tiny.py'))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize('model', ['student', 'teacher'])
 def test_mmseg_loads_what_was_imported(
@@ -60,6 +61,7 @@ def test_mmseg_loads_what_was_imported(
     )
 
 
+@pytest.mark.slow
 def test_other_networks_are_refused_and_nothing_is_written(published: dict[str, Any]) -> None:
     out = published['root'] / 'ours.pth'
     source = published['root'] / 'published.pth'

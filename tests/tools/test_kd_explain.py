@@ -35,9 +35,10 @@ def save(config: Any, file: Path, seed: int) -> None:
     torch.save(dict(state_dict=network.state_dict()), file)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope='module')
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Networks a and b of one architecture, a SegFormer, and a config per teacher."""
+    tmp_path = tmp_path_factory.mktemp('project')
     make_images(tmp_path)
     student, segformer = toy_segmentor_config(), small_segformer()
     assisted = toy_segmentor_config()
@@ -64,7 +65,7 @@ def project(tmp_path: Path) -> Path:
             ],
         )
         config.custom_hooks = [dict(type='dts.CheckLabelsHook'), hook]
-        Config(config.to_dict()).dump(str(tmp_path / f'{name}.py'))
+        Config(config.to_dict(), format_python_code=False).dump(str(tmp_path / f'{name}.py'))
     return tmp_path
 
 

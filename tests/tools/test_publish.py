@@ -41,6 +41,7 @@ def run(tmp_path: Path):
     return publish_it
 
 
+@pytest.mark.slow
 def test_name_holds_the_hash_and_the_same_input_gives_the_same_file(run) -> None:
     file, _ = run()
     content = file.read_bytes()

@@ -288,6 +288,7 @@ def test_whole_table_with_a_run_that_dies_and_one_that_fails(folder: Path) -> No
     assert '| Base | student/mIoU | 40.50 +- 0.71 | 50.50 +- 0.71 | 45.50 +- 0.71 |' in readme
 
 
+@pytest.mark.slow
 def test_failed_run_does_not_stop_others_and_its_log_is_named(
     folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -299,6 +300,7 @@ def test_failed_run_does_not_stop_others_and_its_log_is_named(
     assert 'started' in (folder / 'runs/toy/base/1_4/seed0/train.log').read_text()
 
 
+@pytest.mark.slow
 def test_run_of_other_settings_is_moved_aside_and_not_counted(folder: Path) -> None:
     assert run('--only', 'base/1_8/seed0') == 0
     set_options(folder, level=5)

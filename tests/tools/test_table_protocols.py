@@ -119,6 +119,7 @@ def test_differences_are_named(check, differences: dict, message: str) -> None:
         check(**differences)
 
 
+@pytest.mark.slow
 def test_tables_of_the_repository_pass(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository)
     files = sorted(Path('configs').glob('*/table_*.yml'))

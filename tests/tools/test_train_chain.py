@@ -259,6 +259,7 @@ def test_scores_are_told(tmp_path: Path) -> None:
     assert describe_scores(tmp_path / 'none.json') == ''
 
 
+@pytest.mark.slow
 def test_chain_runs_in_order_and_then_does_nothing(
     folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -270,6 +271,7 @@ def test_chain_runs_in_order_and_then_does_nothing(
     assert '[1/3] big: finished before student/mIoU 40.50' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'damage',
     [
@@ -286,6 +288,7 @@ def test_stage_without_its_last_files_goes_on(folder: Path, damage: Callable[[Pa
     assert not list((folder / 'work_dirs/chain').glob('*.old*'))
 
 
+@pytest.mark.slow
 def test_changed_stage_and_its_students_are_trained_anew(folder: Path) -> None:
     run()
     (folder / 'chain.yml').write_text(CHAIN.replace('seed: 5', 'seed: 6'))
@@ -299,6 +302,7 @@ def test_changed_stage_and_its_students_are_trained_anew(folder: Path) -> None:
     assert (root / 'middle.old1/iter_4.pth').is_file()
 
 
+@pytest.mark.slow
 def test_killed_stage_names_its_log_and_goes_on(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,6 +334,7 @@ def test_stage_that_leaves_no_checkpoint_has_failed(folder: Path) -> None:
         run()
 
 
+@pytest.mark.slow
 def test_second_driver_is_refused(folder: Path) -> None:
     with (
         locked(Path('work_dirs/chain'), 'train_chain.py'),

@@ -44,6 +44,8 @@ def predict(session: InferenceSession, image: np.ndarray) -> np.ndarray:
 
 
 if __name__ == '__main__':
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
     model, out, *files = sys.argv[1:]
     for file in files:
         labels = predict(InferenceSession(model), cv2.imread(file))

@@ -24,19 +24,21 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from extract import add_model_argument, read_network
 from mmengine.config import Config
-from mmseg.models.segmentors import EncoderDecoder
 from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
 from dts.checkpoints.atomic import write_atomically
 from dts.launch import user_errors
 from dts.segmentor import decode_logits
+
+if TYPE_CHECKING:
+    from mmseg.models.segmentors import EncoderDecoder
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'deployment'))
 

@@ -14,14 +14,13 @@ import io
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmseg.models.segmentors import EncoderDecoder
 
-import dts.all  # noqa: F401 - registers what the configs name
+import dts.all  # noqa: F401 - registers what the configs name, before anything imports mmseg
 from dts.checkpoints.atomic import write_atomically
 from dts.checkpoints.plain import to_plain
 from dts.config import load_config
@@ -29,6 +28,9 @@ from dts.evaluation.checkpoint_models import checkpoint_states
 from dts.launch import check_file, user_errors
 from dts.zoo.models import build_segmentor
 from dts.zoo.stock import stock_config
+
+if TYPE_CHECKING:
+    from mmseg.models.segmentors import EncoderDecoder
 
 CLASS_KEYS = ('classes', 'palette')
 

@@ -1,0 +1,51 @@
+"""Whether a config has what an option sets."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from mmengine.config import Config
+
+from dts.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    HOOKS,
+    LOOPS,
+    MODELS,
+    OPTIM_WRAPPERS,
+    TRANSFORMS,
+)
+
+REGISTRIES = (MODELS, DATASETS, DATA_SAMPLERS, HOOKS, LOOPS, OPTIM_WRAPPERS, TRANSFORMS)
+
+
+def takes(node: Any, key: str) -> bool:
+    """Whether a key is in a node of a config, or its class has such an argument."""
+    if isinstance(node, list):
+        return key.isdigit() and int(key) < len(node)
+    if not isinstance(node, dict):
+        return False
+    if key in node:
+        return True
+    found = [registry.get(node['type']) for registry in REGISTRIES] if 'type' in node else []
+    for base in (base for cls in found if cls is not None for base in cls.__mro__):
+        parameters = inspect.signature(base.__init__).parameters
+        if key in parameters:
+            return True
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return False  # nothing is handed on to the class above
+    return False
+
+
+def unknown_keys(cfg: Config, options: dict[str, Any]) -> list[str]:
+    """Return the options that name nothing of a config."""
+    unknown = []
+    for option in options:
+        node: Any = cfg._cfg_dict
+        for key in option.split('.'):
+            if not takes(node, key):
+                unknown.append(option)
+                break
+            node = node[int(key)] if isinstance(node, list) else node.get(key)
+    return unknown
