@@ -49,6 +49,7 @@ def test_no_build_products_images_or_large_files_are_tracked():
     assert not [p for p in tracked() if 'work_dirs' in p.relative_to(ROOT).parts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_source_keeps_the_house_rules(path):
     text = path.read_text()

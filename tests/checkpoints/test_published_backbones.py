@@ -133,6 +133,7 @@ def test_resnet_comes_back(kind: type[nn.Module], depth: int) -> None:
     torch.testing.assert_close(matched, state, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_a_tensor_that_is_missing_or_left_over_is_an_error() -> None:
     state = random_state(tiny_mit())
     network = tiny_mit().state_dict()

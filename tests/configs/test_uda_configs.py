@@ -237,6 +237,7 @@ def check_host(config: Config, method: str, source: str) -> None:
     assert model.student == base
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name', [name for name in PUBLISHED if method_of(name) in ('dacs', *BASELINES)]
 )
@@ -282,6 +283,7 @@ def test_data_that_differ_from_the_data_configs(
         assert pipeline[-1].branches.labeled[0].type == 'PhotoMetricDistortion'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', [n for n in NAMES if n not in PUBLISHED])
 def test_cpu_scale(name: str) -> None:
     config = read(name)

@@ -253,6 +253,7 @@ def test_shifts_at_cpu_scale(
     check_batch(config, opened)
 
 
+@pytest.mark.slow
 def test_toy_city_shift(tmp_path: Path, repository: Path, opened: list[str]) -> None:
     config = read_config(repository, 'toy_city_game_to_street')
     settings = dict(num_train=4, num_val=2, height=64, width=96)

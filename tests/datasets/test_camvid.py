@@ -56,6 +56,7 @@ def test_class_weights_follow_their_formula(config: Config) -> None:
     assert config.class_weight == pytest.approx(expected, abs=0.005)
 
 
+@pytest.mark.slow
 def test_ids_on_disk_have_the_shares_of_their_classes(data_root: Path) -> None:
     dataset = camvid(data_root, ann_file='splits/all/train.txt')
     counts = np.zeros(256, np.int64)

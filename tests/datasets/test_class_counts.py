@@ -174,12 +174,14 @@ def test_trap_15_every_listed_file_is_checked_and_all_wrong_ones_are_named(root:
     assert class_counts(gta5(root)).shape == (3, 19)
 
 
+@pytest.mark.slow
 def test_an_unlabeled_stream_is_refused(root: Path) -> None:
     dataset = GTA5Dataset(data_root=str(root), data_prefix=dict(img_path='images'))
     with pytest.raises(ValueError, match='GTA5Dataset has no label files to count'):
         class_counts(dataset)
 
 
+@pytest.mark.slow
 def test_a_place_that_cannot_be_written_is_a_warning(root: Path, tmp_path: Path) -> None:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
@@ -194,6 +196,7 @@ def test_a_place_that_cannot_be_written_is_a_warning(root: Path, tmp_path: Path)
     assert 'set `file` of `rare_class`' in warnings[0]
 
 
+@pytest.mark.slow
 def test_counting_leaves_the_generators_of_the_process_alone(root: Path) -> None:
     torch.manual_seed(0)
     expected = torch.rand(1)
@@ -202,6 +205,7 @@ def test_counting_leaves_the_generators_of_the_process_alone(root: Path) -> None
     assert torch.equal(torch.rand(1), expected)
 
 
+@pytest.mark.slow
 def test_progress_says_how_long_it_takes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     monkeypatch.setattr(module, 'print_log', lambda text, *args, **kwargs: lines.append(text))

@@ -49,6 +49,7 @@ def test_large_counts_and_small_temperatures_do_not_overflow() -> None:
     assert probabilities.tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_frequencies_of_classes_and_images() -> None:
     draw = RareClassDraw(COUNTS, CLASSES, temperature=0.5, min_pixels=9)
     num = 20_000

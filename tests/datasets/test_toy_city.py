@@ -115,6 +115,7 @@ def test_wrong_arguments_are_named(tmp_path: Path) -> None:
         toy_city(tmp_path / 'city', 'game', 'train', settings={**SMALL, 'num_val': 0})
 
 
+@pytest.mark.slow
 def test_config_pairs_labelled_game_with_unlabelled_street(
     repository: Path, tmp_path: Path
 ) -> None:

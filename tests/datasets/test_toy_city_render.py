@@ -85,6 +85,7 @@ def test_every_pixel_has_a_class_and_classes_have_their_shares(
         assert (labels == index).any(axis=(1, 2)).mean() > 0.8, name
 
 
+@pytest.mark.slow
 def test_numbers_of_cars_differ_between_the_looks() -> None:
     numbers = {look: [count_cars(look, index) for index in range(120)] for look in LOOKS}
     assert (min(numbers['game']), max(numbers['game'])) == (2, 6)

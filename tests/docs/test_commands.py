@@ -154,6 +154,7 @@ def check(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_arguments(words[0], words[1:], monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('command', 'document'), COMMANDS.items())
 def test_command_can_be_given(command: str, document: str, tmp_path: Path, monkeypatch) -> None:
     check(command, tmp_path, monkeypatch)

@@ -68,6 +68,7 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path: Path, product: str) 
     assert b['dts']['teachers']['teachers']['teacher']['updates'] == 4
 
 
+@pytest.mark.slow
 def test_log_history_goes_on_after_a_resume(tmp_path: Path) -> None:
     first = _trained(tmp_path, 2)
     before = first.message_hub.get_scalar('train/loss').data[0].tolist()
@@ -160,6 +161,7 @@ def test_best_score_moves_only_upwards_and_one_file_stays(tmp_path: Path) -> Non
     assert Path(info['best_ckpt']).name == 'best_teacher_mIoU_iter_3.pth'
 
 
+@pytest.mark.slow
 def test_resumed_copy_of_a_run_leaves_the_best_file_of_the_original(tmp_path: Path) -> None:
     option = {f'{CHECKPOINT}__save_best': 'student/mIoU'}
     original, copy = tmp_path / 'original', tmp_path / 'copy'

@@ -57,6 +57,7 @@ def test_teacher_starts_as_the_student_and_follows_it_after_every_step(tmp_path)
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('accumulation', 'expected'), [(1, 8), (4, 2)])
 def test_teacher_moves_once_per_optimizer_step(tmp_path, accumulation, expected):
     _, recorder = recorded(tmp_path, 8, optim_wrapper__accumulative_counts=accumulation)
@@ -101,6 +102,7 @@ def test_batch_statistics_leave_the_teacher_buffers_of_its_own(tmp_path, monkeyp
     assert averaged == [unwrap(runner).teachers['teacher']] * 3  # over ranks, after every step
 
 
+@pytest.mark.slow
 def test_weights_alone_start_a_teacher_from_the_loaded_student(tmp_path):
     first, _ = recorded(tmp_path / 'first', 3)
     changes = dict(load_from=str(tmp_path / 'first/iter_3.pth'))

@@ -70,6 +70,7 @@ class Iterations(Hook):
         self.weights.append(method.terms['1'].weight(method.teachers.iteration))
 
 
+@pytest.mark.slow
 def test_teacher_is_loaded_frozen_and_counted_beside_a_student_only_checkpoint(tmp_path):
     expected = write_teacher(tmp_path / 't.pth').state_dict()
     runner = runner_of(tmp_path, tmp_path / 't.pth')

@@ -160,6 +160,7 @@ def test_weight_0_is_plain_training_bitwise(checkpoint):
         assert torch.equal(tensor, states[1][name]), name
 
 
+@pytest.mark.slow
 def test_step_runs_on_tensors_without_data():
     method = student()
     codes = dict(type='dts.LabelCodes', family='fixed_ramp')

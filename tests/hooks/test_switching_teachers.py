@@ -54,6 +54,7 @@ def equal(one, two):
     return all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_turns_rest_and_running_means(tmp_path):
     runner, seen = recorded(tmp_path, 9, shift=3)
     assert seen.active == [0, 0, 0, 1, 1, 1, 0, 0, 0, 1]
@@ -76,6 +77,7 @@ def test_first_step_of_a_shift_copies_the_student_buffers_included(tmp_path):
     assert equal(seen.teachers[4][1], seen.students[4])
 
 
+@pytest.mark.slow
 def test_a_teacher_that_keeps_its_memory_goes_on_where_it_stopped(tmp_path):
     _, seen = recorded(tmp_path, 6, shift=2, ema_counter='per_teacher')
     # teacher 0 is on duty in steps 0, 1, 4, 5: the plain mean of those students
@@ -114,6 +116,7 @@ def test_shift_follows_a_stream(tmp_path, shift, steps):
     assert hook.shift_steps == expected.get(shift, 5) == steps
 
 
+@pytest.mark.slow
 def test_accumulation_moves_and_counts_optimizer_steps(tmp_path):
     runner, seen = recorded(tmp_path, 8, accumulation=4, shift=1)
     assert unwrap(runner).teachers.updates == 2

@@ -99,6 +99,7 @@ def cps_loss(students, data, weight, with_mix):
     return supervised + weight * cross, differ
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('with_mix', [False, True])
 def test_steps_equal_the_loop(with_mix):
     options = dict(cross_weight=0.7, mix=MIX) if with_mix else {}
@@ -220,6 +221,7 @@ def test_overfitting_one_batch_lowers_the_loss():
     assert values[-1] < 0.9 * values[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mix', [None, MIX, dict(type='dts.ClassMix')])
 def test_step_runs_on_tensors_without_data(mix):
     criterion = dict(type='dts.CrossEntropy', class_weight=[1.0, 2.0, 3.0])

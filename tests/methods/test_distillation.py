@@ -215,6 +215,7 @@ def test_each_teacher_runs_once_and_only_when_it_is_asked():
     assert not torch.equal(losses['distill.0.loss_kd'], 3 * losses['distill.2.loss_kd'])
 
 
+@pytest.mark.slow
 def test_teacher_stays_as_it_is_and_adapters_are_trained_beside_the_student():
     method = build(*EVERYTHING)
     teacher = method.teachers['teacher']
@@ -230,6 +231,7 @@ def test_teacher_stays_as_it_is_and_adapters_are_trained_beside_the_student():
     assert parts == {'student', 'terms'}
 
 
+@pytest.mark.slow
 def test_overfitting_one_batch_lowers_every_distance():
     method = build(LOGITS, FEATURES)
     wrapper = OptimWrapper(torch.optim.AdamW(method.parameters(), lr=0.01))

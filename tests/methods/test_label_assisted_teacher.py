@@ -209,6 +209,7 @@ def test_a_cascade_is_compared_at_its_last_head():
     torch.testing.assert_close(losses['loss_consistency'], expected, atol=1e-5, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_network_learns_to_read_the_labels():
     """Images are noise: what is learned comes from the code, and is gone without it."""
     codes = dict(type='dts.LabelCodes', family='one_hot')
@@ -231,6 +232,7 @@ def test_the_network_learns_to_read_the_labels():
     assert scores[1] < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('family', ['gaussian', 'permuted_ramp', 'fixed_ramp', 'one_hot'])
 @pytest.mark.parametrize('paths', ['sequential', 'batched'])
 def test_step_runs_on_tensors_without_data(family, paths):

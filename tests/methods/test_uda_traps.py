@@ -156,6 +156,7 @@ def runner_of(method: Any, name: str) -> SimpleNamespace:
     return SimpleNamespace(model=method, message_hub=hub, _resume=True)
 
 
+@pytest.mark.slow
 def test_trap_01_student_and_teacher_are_scored_and_the_best_file_says_whose_it_is(
     repository: Path,
 ) -> None:

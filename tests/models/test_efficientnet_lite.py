@@ -91,6 +91,7 @@ def image(height: int, width: int) -> Tensor:
     return torch.stack(planes)[None].float()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('arch', list(RECORDED))
 def test_features_equal_independent_implementation(arch: str) -> None:
     net = EfficientNetLite(arch).eval()
@@ -175,6 +176,7 @@ def test_channels_last_is_kept_and_changes_nothing() -> None:
         torch.testing.assert_close(level, plain, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_further_channels_add_to_the_stem_alone() -> None:
     plain, wide = EfficientNetLite('lite0').eval(), EfficientNetLite('lite0', in_channels=5).eval()
     fill(plain)
@@ -189,6 +191,7 @@ def test_further_channels_add_to_the_stem_alone() -> None:
     assert not any(map(torch.equal, coded, zeroed))
 
 
+@pytest.mark.slow
 def test_label_assisted_checkpoint_opens_in_a_config_with_four_channels() -> None:
     config = toy_segmentor_config(channels=320)
     config.decode_head.in_index = 3

@@ -56,6 +56,7 @@ def published(net: EfficientNetLite) -> dict[str, Tensor]:
     return {**state, '_conv_head.weight': torch.zeros(1), '_fc.bias': torch.zeros(1)}
 
 
+@pytest.mark.slow
 @needs_package
 def test_every_tensor_is_filled_and_features_equal_independent_implementation() -> None:
     net = MODELS.build(BACKBONE)
@@ -86,6 +87,7 @@ def test_every_tensor_is_filled_and_features_equal_independent_implementation() 
         torch.testing.assert_close(float(level.std()), std, rtol=1e-4, atol=2e-6)
 
 
+@pytest.mark.slow
 @needs_package
 def test_a_dumped_config_still_initializes(tmp_path: Path) -> None:
     Config({'backbone': BACKBONE}).dump(tmp_path / 'config.py')
@@ -95,6 +97,7 @@ def test_a_dumped_config_still_initializes(tmp_path: Path) -> None:
     torch.testing.assert_close(nets[0].state_dict(), nets[1].state_dict(), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('arch', ['lite0', 'lite1', 'lite2'])
 def test_weights_reach_their_layer(
     arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

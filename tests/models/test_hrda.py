@@ -131,6 +131,7 @@ def test_windows_in_parts_give_the_same_prediction(at_once: int, num_forwards: i
     assert len(model.backbone.shapes) == 1 + num_forwards
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_training_scores_one_window() -> None:
     model, images = hrda(), torch.randn(2, 3, 64, 96)
@@ -163,6 +164,7 @@ def test_training_without_attention_scores_the_context() -> None:
     torch.testing.assert_close(all_logits(model, images)[0].logits, expected)
 
 
+@pytest.mark.slow
 def test_released_draws_never_reach_the_last_corner() -> None:
     model = hrda(include_last_corner=False)
     images = torch.randn(1, 3, 64, 64)

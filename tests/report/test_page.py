@@ -75,6 +75,7 @@ class Elements(HTMLParser):
         self.addresses += [v or '' for k, v in attributes if k in ('src', 'href', 'srcset', 'data')]
 
 
+@pytest.mark.slow
 def test_one_file_that_loads_nothing_and_holds_plotly_once(page):
     html = page.read_text()
     elements = Elements()
@@ -93,6 +94,7 @@ def test_texts_of_runs_cannot_become_markup(make_run, tmp_path):
     assert elements.tags.count('b') == 0
 
 
+@pytest.mark.slow
 def test_skipped_networks_are_named_with_the_reason(page, make_run, tmp_path):
     assert 'not asked for (--images 0)' in page.read_text()
     write_report([make_run('c')], tmp_path / 'y.html', num_images=2)

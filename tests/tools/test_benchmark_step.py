@@ -303,6 +303,7 @@ def test_unknown_method_is_told_how_to_add_a_floor() -> None:
         build_floor(method, sgd(method))
 
 
+@pytest.mark.slow
 def test_time_and_memory_of_a_known_load() -> None:
     device = torch.device('cpu')
     cost = measure(lambda: [i * i for i in range(200_000)], device)

@@ -59,6 +59,7 @@ def test_classes_follow_the_sorted_ids() -> None:
     assert [table[category['id']] for category in categories] == list(range(1, 81))
 
 
+@pytest.mark.slow
 def test_two_processes_and_resume(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     convert(root, '--num-workers', '2')
     assert len(list((root / 'masks').iterdir())) == 4

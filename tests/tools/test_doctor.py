@@ -20,6 +20,7 @@ def doctor():
     return module
 
 
+@pytest.mark.slow
 def test_this_environment_is_well_and_can_train(doctor, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['doctor.py'])
     with pytest.raises(SystemExit) as end:

@@ -31,6 +31,7 @@ def pairs(ids: list[str]) -> list[str]:
     return [f'JPEGImages/{item}.jpg SegmentationClass/{item}.png' for item in ids]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('is_default', [True, False])
 def test_list_and_its_complement_are_written(
     voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_default: bool

@@ -78,6 +78,7 @@ class Stranger:
     """An object that a published file has no business to bring."""
 
 
+@pytest.mark.slow
 def test_objects_in_a_file_are_not_unpickled(
     published: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +89,7 @@ def test_objects_in_a_file_are_not_unpickled(
         import_uda.main([str(source), str(published['root'] / 'ours.pth'), '--arch', 'hrda'])
 
 
+@pytest.mark.slow
 def test_files_without_a_head_are_refused(published: dict[str, Any]) -> None:
     source = published['root'] / 'backbone.pth'
     torch.save({'backbone.norm1.weight': torch.zeros(4)}, source)

@@ -64,6 +64,7 @@ def test_runs_that_are_missing_are_named(tmp_path, monkeypatch):
         plot_target_share.read_scores(table, tmp_path)
 
 
+@pytest.mark.slow
 def test_figure_is_written(tmp_path):
     runs = {0: scores(72.0, 20.0, 40.0), 75: scores(60.0, 50.0, 30.0)}
     out = tmp_path / 'share.png'

@@ -368,6 +368,7 @@ def test_stage_ends_with_a_killed_driver(folder: Path) -> None:
 CONFIGS = TOOLS.parent / 'configs'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('file', sorted(CONFIGS.glob('*/chain_*.yml')), ids=lambda file: file.stem)
 def test_every_chain_file_can_be_planned(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(CONFIGS.parent)
@@ -381,6 +382,7 @@ def test_every_chain_file_can_be_planned(file: Path, monkeypatch: pytest.MonkeyP
     assert file.read_text().startswith('# ')
 
 
+@pytest.mark.slow
 def test_teacher_assistants_shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(CONFIGS.parent)
     runs = plan(load_chain(Path('configs/kd/chain_takd_camvid.yml')), Path('runs'))

@@ -18,6 +18,7 @@ from dts.zoo.models import config_file
 ENTRIES = read_index()
 
 
+@pytest.mark.slow
 def test_every_backbone_that_a_base_model_downloads_is_there(repository: Path) -> None:
     """A web address ends with the name of the file, one of OpenMMLab with that of the entry."""
     known = {file.name for entry in ENTRIES.values() for file in entry.files} | set(ENTRIES)
