@@ -20,7 +20,7 @@ class BuildWithMim(build_py):
         if self.editable_mode:
             return
         target = Path(self.build_lib, 'dts', '.mim')
-        for name in ('configs', 'tools'):
+        for name in ('configs', 'demo', 'tools'):
             unwanted = shutil.ignore_patterns('__pycache__', '*.pyc')
             shutil.copytree(root / name, target / name, ignore=unwanted, dirs_exist_ok=True)
         if (root / 'model-index.yml').is_file():

@@ -47,6 +47,7 @@ if __name__ == '__main__':
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     model, out, *files = sys.argv[1:]
+    Path(out).mkdir(parents=True, exist_ok=True)
     for file in files:
         labels = predict(InferenceSession(model), cv2.imread(file))
         cv2.imwrite(str(Path(out, f'{Path(file).stem}.png')), labels)
