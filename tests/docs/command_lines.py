@@ -21,7 +21,17 @@ STAND_INS = {
     'CHAIN.yml': 'configs/kd/chain_takd_camvid.yml',
     **{
         name: name.lower()
-        for name in ('CHECKPOINT', 'FILE', 'IMAGE', 'JOB', 'OUT_FOLDER', 'PARTITION', 'WORK_DIR')
+        for name in (
+            'BASELINE',
+            'CHECKPOINT',
+            'DISTILLED',
+            'FILE',
+            'IMAGE',
+            'JOB',
+            'OUT_FOLDER',
+            'PARTITION',
+            'WORK_DIR',
+        )
     },
 }
 PLACEHOLDER = re.compile(r'[A-Z][A-Z_]+(?:\.\w+)?')
