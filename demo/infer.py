@@ -22,20 +22,16 @@ import numpy as np
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.utils import ProgressBar
 from mmseg.apis import inference_model
 from mmseg.models.segmentors import BaseSegmentor
 from numpy.typing import NDArray
 
-from dts.config import load_config
 from dts.datasets.folder import IMAGE_SUFFIXES
 from dts.datasets.transforms.loading import LoadImage
-from dts.evaluation.checkpoint_models import checkpoint_states
 from dts.evaluation.predictions import overlay
+from dts.evaluation.run_network import read_network
 from dts.launch import check_file, user_errors
-from dts.zoo.models import build_segmentor
-from dts.zoo.stock import stock_config
 
 Image = NDArray[np.uint8]  # (H, W, 3) BGR
 Labels = NDArray[np.uint8]  # (H, W) class ids
@@ -77,21 +73,9 @@ def load_network(config: str, checkpoint: str, name: str | None) -> BaseSegmento
         FileNotFoundError: if a file is not there.
         ValueError: if the file has no such network, or it does not fit the config.
     """
-    check_file(config, 'config')
-    check_file(checkpoint, 'checkpoint')
-    states = checkpoint_states(checkpoint)
-    name = name or next(iter(states))
-    if name not in states:
-        raise ValueError(
-            f'{checkpoint} holds no network named {name!r}, it has: {", ".join(states)}; choose '
-            'with --model'
-        )
-    cfg = stock_config(load_config(config))
+    network, cfg, classes, _ = read_network(config, checkpoint, name)
     init_default_scope(cfg.default_scope)
-    plain = {key.removeprefix('module.'): tensor for key, tensor in states[name].items()}
-    network = build_segmentor(cfg.model, plain, f'{name} of {checkpoint}')
-    meta = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get('meta') or {}
-    palette = (meta.get('dataset_meta') or {}).get('palette')
+    palette = classes.get('palette')
     if not palette:
         palette = np.random.default_rng(0).integers(0, 256, (network.num_classes, 3)).tolist()
     network.cfg, network.dataset_meta = cfg, {'palette': palette}

@@ -7,7 +7,7 @@ import fcntl
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -15,12 +15,20 @@ from typing import IO
 PR_SET_PDEATHSIG = 1
 
 
-def start_child(command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+def start_child(
+    command: Sequence[str],
+    log: IO[bytes],
+    *,
+    env: Mapping[str, str] | None = None,
+    new_session: bool = False,
+) -> subprocess.Popen[bytes]:
     """Start a process that does not outlive this one, however this one ends (on Linux).
 
     Args:
         command: program and arguments.
         log: open file that takes all output.
+        env: its environment; None hands on that of this process.
+        new_session: whether Ctrl-C reaches this process alone.
 
     Returns:
         The process.
@@ -30,6 +38,8 @@ def start_child(command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[byte
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
+        env=env,
+        start_new_session=new_session,
         preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - it calls the kernel, nothing else
     )
 

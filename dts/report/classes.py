@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dts.evaluation.statistics import Summary, paired_difference, summarize
 from dts.report.blocks import Block, Choice, Note, Section, Table
 from dts.report.charts import Bars, class_chart
-from dts.report.groups import Group, Summary, paired_difference, summarize
+from dts.report.groups import Group
 from dts.report.logged import split_key
 from dts.report.overview import MISSING, format_summary
 from dts.report.style import run_colors
@@ -105,7 +106,7 @@ def _deltas(column: _Column, base: _Column, classes: Sequence[str]) -> list[Summ
     pairs = [(column.scores(name), base.scores(name)) for name in classes]
     if len(column.group.runs) == len(base.group.runs) == 1:
         pairs = [(_unseeded(scores), _unseeded(others)) for scores, others in pairs]
-    return [summarize(paired_difference(*pair)) for pair in pairs]
+    return [summarize(paired_difference(*pair).values()) for pair in pairs]
 
 
 def _unseeded(scores: dict[int, float]) -> dict[int, float]:

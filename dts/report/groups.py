@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from dts.report.run import Run
 
@@ -49,20 +48,6 @@ class Group:
         return {seed: run.scores[key] for seed, run in pairs if key in run.scores}
 
 
-class Summary(NamedTuple):
-    """Mean over seeds.
-
-    Attributes:
-        mean: None when there is no value.
-        spread: sample standard deviation (denominator n - 1), None for fewer than two values.
-        size: number of values n.
-    """
-
-    mean: float | None
-    spread: float | None
-    size: int
-
-
 def group_runs(runs: Sequence[Run]) -> list[Group]:
     """Put runs together whose configs agree but for the seed.
 
@@ -83,31 +68,6 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
         members.setdefault(key, []).append(run)
     names = _distinct([_common_name(group) for group in members.values()])
     return [Group(name, group) for name, group in zip(names, members.values(), strict=True)]
-
-
-def summarize(values: Iterable[float]) -> Summary:
-    """Return mean and sample standard deviation.
-
-    Args:
-        values: any number of them.
-    """
-    known = list(values)
-    mean = statistics.fmean(known) if known else None
-    spread = statistics.stdev(known) if len(known) > 1 else None
-    return Summary(mean, spread, len(known))
-
-
-def paired_difference(scores: Mapping[int, float], baseline: Mapping[int, float]) -> list[float]:
-    """Return how much better scores are than a baseline's with the same seed.
-
-    Args:
-        scores: seed -> score.
-        baseline: seed -> score.
-
-    Returns:
-        One difference for every seed that both have, by seed.
-    """
-    return [scores[seed] - baseline[seed] for seed in sorted(scores.keys() & baseline.keys())]
 
 
 def _identity(config: Mapping[str, Any]) -> str:

@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dts.evaluation.statistics import Summary, paired_difference, summarize
 from dts.report.blocks import Block, Note, Section, Table
-from dts.report.groups import Group, Summary, paired_difference, summarize
+from dts.report.groups import Group
 from dts.report.logged import networks_of
 from dts.report.run import Run
 
@@ -59,8 +60,8 @@ def _score_table(groups: Sequence[Group]) -> Table | None:
             means = [summarize(scores[name].values()) for name in METRICS]
             difference, is_source = MISSING, network.startswith('source/')
             if is_source in baselines:
-                pairs = summarize(paired_difference(scores['mIoU'], baselines[is_source]))
-                difference = format_summary(pairs, is_signed=True)
+                pairs = paired_difference(scores['mIoU'], baselines[is_source])
+                difference = format_summary(summarize(pairs.values()), is_signed=True)
             baselines.setdefault(is_source, scores['mIoU'])
             seeds = ', '.join(f'{score:.2f}' for score in scores['mIoU'].values())
             texts = [format_summary(mean) for mean in means]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from dts.report.groups import group_runs, paired_difference, summarize
+from dts.report.groups import group_runs
 from dts.report.run import read_runs
 
 
@@ -33,12 +31,3 @@ def test_a_run_without_config_stands_alone(make_run):
     for file in (folders[1] / 'toy.py', folders[1] / '20260102_100000/vis_data/config.py'):
         file.write_text('model = dict(')
     assert [len(group.runs) for group in group_runs(read_runs(folders))] == [1, 1]
-
-
-def test_mean_spread_and_paired_difference():
-    summary = summarize([1.0, 2.0, 6.0])
-    assert summary.mean == 3.0
-    assert summary.spread == pytest.approx(7**0.5)  # (4 + 1 + 9) / 2
-    assert summarize([5.0]) == (5.0, None, 1)
-    assert summarize([]) == (None, None, 0)
-    assert paired_difference({2: 5.0, 0: 1.0, 7: 9.0}, {0: 3.0, 2: 1.0}) == [-2.0, 4.0]

@@ -16,12 +16,13 @@ BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
 sys.path.insert(0, str(BENCHMARKS))
 
 import run_table
-from result_table import records, spec, statistics
+from result_table import records, spec
 from result_table.processes import option_text
 from result_table.progress import estimate_seconds, read_progress
 from result_table.records import Attempt, Record, read_record
 from result_table.render import Run, collect, format_summary, render, replace_block
-from result_table.statistics import Summary
+
+from dts.evaluation.statistics import Summary
 
 TABLE = """
 name: toy
@@ -96,20 +97,6 @@ def record(cpu_seconds: float = 60.0, commit: str = 'abc-dirty') -> Record:
     """A record of one attempt."""
     attempt = Attempt('2030-01-02 03:04:05', commit, cpu_seconds, 1.0, 0)
     return Record('hash', ['python'], 'CPU, 2 cores', {'torch': '1.2'}, [attempt])
-
-
-def test_summary_is_mean_and_sample_deviation() -> None:
-    assert statistics.summarize([1.0, 2.0, 6.0]) == Summary(3.0, 7.0**0.5, 3)  # (4 + 1 + 9) / 2
-    assert statistics.summarize([5.0]) == Summary(5.0, None, 1)
-    assert statistics.summarize([]) == Summary(None, None, 0)
-
-
-def test_mean_over_splits_leaves_out_seeds_that_lack_a_split() -> None:
-    assert statistics.mean_over_splits([{0: 10.0, 1: 20.0}, {1: 40.0, 2: 0.0}]) == {1: 30.0}
-
-
-def test_difference_is_paired_by_seed() -> None:
-    assert statistics.paired_difference({0: 5.0, 1: 7.0}, {1: 10.0, 2: 1.0}) == {1: -3.0}
 
 
 @pytest.mark.parametrize(
@@ -323,7 +310,10 @@ def test_render_only_runs_nothing(folder: Path) -> None:
 def test_wrong_pattern_and_second_driver_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match='a name is for example base/1_8/seed0'):
         run('--only', 'nothing')
-    with run_table.locked(Path('runs/toy')), pytest.raises(ValueError, match='another run_table'):
+    with (
+        run_table.locked(Path('runs/toy'), 'run_table.py'),
+        pytest.raises(ValueError, match='another run_table'),
+    ):
         run()
 
 

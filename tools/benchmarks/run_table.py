@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import fnmatch
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from result_table.processes import run_cells
@@ -20,6 +18,8 @@ from result_table.protocols import check_protocols
 from result_table.records import replace_file
 from result_table.render import collect, render, replace_block
 from result_table.spec import Table, load_table
+
+from dts.child_process import locked
 
 TRAIN_SCRIPT = Path('tools/train.py')
 
@@ -62,30 +62,6 @@ def write_readme(table: Table, root: Path) -> None:
         replace_file(table.readme, new)
 
 
-@contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Keep a second driver out of the same folder of runs.
-
-    Args:
-        root: the folder, made if need be.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        ValueError: if another driver is at work there.
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / 'lock').open('w') as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f'another run_table.py is at work in {root}: wait for it, or give --work-root'
-            ) from None
-        yield
-
-
 def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRIPT) -> int:
     """Run the table.
 
@@ -110,7 +86,7 @@ def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRI
         raise ValueError(
             f'--only {args.only}: no such run; a name is for example {next(table.cells()).name}'
         )
-    with locked(root):
+    with locked(root, 'run_table.py'):
         failed = run_cells(
             cells,
             root,

@@ -28,12 +28,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from extract import add_model_argument, read_network
+from extract import add_model_argument
 from mmengine.config import Config
 from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
 from dts.checkpoints.atomic import write_atomically
+from dts.evaluation.run_network import read_network
 from dts.launch import user_errors
 from dts.segmentor import decode_logits
 

@@ -14,25 +14,13 @@ import io
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
-from mmengine.config import Config
-from mmengine.runner.checkpoint import CheckpointLoader
 
 import dts.all  # noqa: F401 - registers what the configs name, before anything imports mmseg
 from dts.checkpoints.atomic import write_atomically
-from dts.checkpoints.plain import to_plain
-from dts.config import load_config
-from dts.evaluation.checkpoint_models import checkpoint_states
-from dts.launch import check_file, user_errors
-from dts.zoo.models import build_segmentor
-from dts.zoo.stock import stock_config
-
-if TYPE_CHECKING:
-    from mmseg.models.segmentors import EncoderDecoder
-
-CLASS_KEYS = ('classes', 'palette')
+from dts.evaluation.run_network import read_network
+from dts.launch import user_errors
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -56,42 +44,6 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help='network: student, teacher, teacher.0, ...; default: the product of the run',
     )
-
-
-def read_network(
-    config: str, checkpoint: str, name: str | None
-) -> tuple[EncoderDecoder, Config, dict[str, Any], str]:
-    """Return a network of a run in eval mode, and what is needed to use it.
-
-    Args:
-        config: config file of the run.
-        checkpoint: checkpoint file.
-        name: of the network; None for the product of the run.
-
-    Returns:
-        The segmentor, its stock config, the names and colors of its classes as ``dataset_meta``
-        (empty if the file has none), and the name of the network.
-
-    Raises:
-        FileNotFoundError: if a file is not there.
-        ValueError: if the file has no such network, or it does not fit the config.
-    """
-    check_file(config, 'config')
-    check_file(checkpoint, 'checkpoint')
-    states = checkpoint_states(checkpoint)
-    name = name or next(iter(states))
-    if name not in states:
-        raise ValueError(
-            f'{checkpoint} holds no network named {name!r}, it has: {", ".join(states)}; choose '
-            'with --model'
-        )
-    cfg = stock_config(load_config(config))
-    plain = {key.removeprefix('module.'): tensor for key, tensor in states[name].items()}
-    segmentor = build_segmentor(cfg.model, plain, f'{name} of {checkpoint}')
-    meta = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get('meta') or {}
-    classes = meta.get('dataset_meta') or {}
-    known = {key: to_plain(classes[key]) for key in CLASS_KEYS if classes.get(key) is not None}
-    return segmentor, cfg, known, name
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -21,11 +21,12 @@ from typing import Any
 
 import torch
 import yaml
-from extract import add_model_argument, read_network
+from extract import add_model_argument
 from safetensors.torch import save
 from torch import Tensor
 
 from dts.checkpoints.atomic import write_atomically
+from dts.evaluation.run_network import read_network
 from dts.launch import check_file, user_errors
 from dts.zoo.weights import METADATA_KEY, SAFETENSORS
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dts.child_process import start_child
 from result_table.progress import describe_progress, say
 from result_table.records import (
     Attempt,
@@ -35,7 +35,6 @@ LOG_FILE = 'train.log'
 POLL_SECONDS = 0.2
 RECORD_SECONDS = 5.0
 STATUS_SECONDS = 60.0
-PR_SET_PDEATHSIG = 1
 CLOCK_TICKS = os.sysconf('SC_CLK_TCK')
 
 
@@ -161,15 +160,8 @@ def _start(cell: Cell, root: Path, train_script: Path, readme: Path) -> Running:
     record.attempts.append(Attempt(started=now(), commit=git_commit(readme)))
     write_record(record, folder)
     with (folder / LOG_FILE).open('ab') as log:
-        process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'},
-            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the children
-            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - this process has one thread
-        )
+        env = {**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}
+        process = start_child(command, log, env=env, new_session=True)
     return Running(cell, folder, record, process, time.monotonic())
 
 
@@ -180,19 +172,6 @@ def _move_aside(folder: Path) -> None:
         index += 1
     folder.rename(aside)
     say(f'{folder} holds a run of other settings: moved to {aside.name}')
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    """Return what lets a child be killed when this process ends, a Linux call."""
-    prctl = getattr(ctypes.CDLL(None), 'prctl', None)
-
-    def set_up() -> None:
-        if prctl is not None:
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended in between
-            os._exit(1)
-
-    return set_up
 
 
 def _has_ended(run: Running) -> bool:

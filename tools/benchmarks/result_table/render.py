@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from result_table.records import Record, is_done, read_record, read_scores, settings_hash
-from result_table.spec import Row, Table
-from result_table.statistics import (
+from dts.evaluation.statistics import (
     BySeed,
     Summary,
     mean_over_splits,
     paired_difference,
     summarize,
 )
+from result_table.records import Record, is_done, read_record, read_scores, settings_hash
+from result_table.spec import Row, Table
 
 END_MARKER = '<!-- /table -->'
 MISSING = '-'

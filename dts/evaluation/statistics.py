@@ -1,4 +1,4 @@
-"""Means, spreads and paired differences of the scores of a table. Pure functions."""
+"""Means, spreads and paired differences of scores over seeds. Pure functions."""
 
 from __future__ import annotations
 
