@@ -1,8 +1,8 @@
-# DACS (WACV 2021) from CamVid by day to CamVid at dusk. Scores, cost and commands: README.md beside this file.
+# DACS (WACV 2021) from CamVid at dusk to CamVid by day. Scores, cost and commands: README.md beside this file.
 _base_ = [
     '../_base_/models/fpn_lite0.py',
-    '../_base_/datasets/camvid_day_to_dusk.py',
-    '../_base_/schedules/adamw_800.py',
+    '../_base_/datasets/camvid_dusk_to_day.py',
+    '../_base_/schedules/adamw_400.py',
     '../_base_/runtime.py',
     '../_base_/tta.py',
 ]
@@ -23,8 +23,8 @@ model = dict(
     color=dict(type='dts.ColorAugmentation', strength=0.2),
 )
 custom_hooks = [
-    dict(type='dts.EmaTeacherHook', decay=0.99, batch_statistics=True),
-    dict(type='dts.ClassCollapseHook', interval=100),
+    dict(type='dts.EmaTeacherHook', decay=0.98, batch_statistics=True),
+    dict(type='dts.ClassCollapseHook', interval=50),
 ]
 val_cfg = dict(models=['student', 'teacher'])
 test_cfg = dict(models=['student', 'teacher'])

@@ -1,5 +1,5 @@
 # DTS over DACS, CamVid by day to CamVid at dusk: our reconstruction of Huo et al., ICCV 2023. Scores, cost and commands: README.md beside this file.
-_base_ = ['../uda/dacs_fpn_lite0_1xb4-800_camvid-day2dusk-224x288.py']
+_base_ = ['../uda/dacs_fpn_lite0_1xb4-400_camvid-day2dusk-224x288.py']
 model = dict(_delete_=True, type='dts.DualTeacherStudent', host=_base_.model)
 teacher_hook, *other_hooks = _base_.custom_hooks
 custom_hooks = [dict(type='dts.GroupTeachersHook', teacher=teacher_hook), *other_hooks]

@@ -1,5 +1,5 @@
-# Trained on CamVid at dusk only, with the colours that DACS gives its mixed images. Scores: README.md beside this file.
-_base_ = ['dacs_fpn_lite0_1xb4-800_camvid-dusk2day-224x288.py']
+# Trained on CamVid by day only, with the colours that DACS gives its mixed images. Scores: README.md beside this file.
+_base_ = ['dacs_fpn_lite0_1xb4-400_camvid-day2dusk-224x288.py']
 model = dict(
     _delete_=True, type='dts.Supervised', student=_base_.student, criterion=_base_.criterion
 )

@@ -1,5 +1,5 @@
 # DACS with DAFormer's rare-class sampling and feature distance (CVPR 2022), dusk to day. Scores: README.md beside this file.
-_base_ = ['dacs_fpn_lite0_1xb4-800_camvid-dusk2day-224x288.py']
+_base_ = ['dacs_fpn_lite0_1xb4-400_camvid-dusk2day-224x288.py']
 # things: pole, sign, car, pedestrian, bicyclist
 model = dict(feature_distance=dict(classes=[2, 6, 8, 9, 10], weight=0.005))
 custom_hooks = [*_base_.custom_hooks, dict(type='dts.ReferenceEncoderHook')]

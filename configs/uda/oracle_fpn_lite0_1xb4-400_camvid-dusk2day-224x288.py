@@ -1,5 +1,5 @@
-# Trained on the labels of CamVid at dusk: what adaptation could reach at best. Scores: README.md beside this file.
-_base_ = ['source-only_fpn_lite0_1xb4-800_camvid-day2dusk-224x288.py']
+# Trained on the labels of CamVid by day: what adaptation could reach at best. Scores: README.md beside this file.
+_base_ = ['source-only_fpn_lite0_1xb4-400_camvid-dusk2day-224x288.py']
 # The images of the target stream with their labels, and the pipeline of the source.
 target_stream = _base_.train_dataloader.dataset.streams.target
 target_stream.data_prefix.seg_map_path = 'ann_dir/train'
