@@ -217,11 +217,16 @@ def train(config: Config) -> None:
     Runner.from_cfg(config).train()
 
 
+def like_a_new_process() -> None:
+    """One thread, and nothing of MMEngine's globals that the parent left."""
+    torch.set_num_threads(1)
+    for manager in (MMLogger, MessageHub, Visualizer, SegLocalVisualizer):
+        manager._instance_dict.clear()
+
+
 def _quiet(function: Callable[..., Any], args: tuple) -> None:
     """Run with one thread; show the traceback of a failure, since the parent cannot."""
-    torch.set_num_threads(1)
-    for manager in (MMLogger, MessageHub, Visualizer, SegLocalVisualizer):  # left by the parent
-        manager._instance_dict.clear()
+    like_a_new_process()
     try:
         function(*args)
     except BaseException:  # noqa: BLE001 - the exit code carries it

@@ -288,7 +288,7 @@ def test_data_that_differ_from_the_data_configs(
 def test_cpu_scale(name: str) -> None:
     config = read(name)
     method, streams = method_of(name), config.train_dataloader.dataset.streams
-    assert config.train_cfg.max_iters == (800 if 'camvid' in name else 250)
+    assert config.train_cfg.max_iters == (400 if 'camvid' in name else 250)
     is_rare = method not in ('dacs', *BASELINES)
     rare = config.train_dataloader.sampler.get('rare_class')
     assert rare == (config.rare_class if is_rare else None)

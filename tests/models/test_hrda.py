@@ -338,21 +338,13 @@ def test_mistakes_are_named() -> None:
 def from_base_config(name: str) -> nn.Module:
     config = Config.fromfile(MODEL_FILES / f'{name}.py', format_python_code=False).model
     config.backbone.init_cfg = None
+    if config.backbone.type == 'MixVisionTransformer':
+        config.backbone.num_layers = [1, 1, 1, 1]  # the blocks of a stage are equal
     return MODELS.build(config)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    'name',
-    [
-        'toy',
-        pytest.param('daformer_lite0', marks=pytest.mark.slow),
-        pytest.param('hrda_lite0', marks=pytest.mark.slow),
-        pytest.param('deeplabv2_r101', marks=pytest.mark.slow),
-        pytest.param('daformer_mit-b5', marks=pytest.mark.slow),
-        pytest.param('hrda_mit-b5', marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize('name', ['toy', 'hrda_lite0', 'hrda_mit-b5'])
 def test_steps_run_on_tensors_without_data(name: str) -> None:
     model = hrda() if name == 'toy' else from_base_config(name)
     model = model.train().to('meta')

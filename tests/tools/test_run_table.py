@@ -16,6 +16,7 @@ BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
 sys.path.insert(0, str(BENCHMARKS))
 
 import run_table
+from forked import ForkedScript
 from result_table import records, spec
 from result_table.processes import option_text
 from result_table.progress import estimate_seconds, read_progress
@@ -321,12 +322,12 @@ def test_wrong_pattern_and_second_driver_are_refused(folder: Path) -> None:
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_children_end_with_the_driver(folder: Path, number: int) -> None:
     set_options(folder, sleep=60)
-    code = (
-        f'import sys; sys.path.insert(0, {str(BENCHMARKS)!r}); from pathlib import Path; '
-        "import run_table; run_table.main(['table.yml', '--work-root', 'runs', '--jobs', '2'], "
-        "Path('train.py'))"
+    (folder / 'driver.py').write_text(
+        'from pathlib import Path; import run_table; '
+        "run_table.main(['table.yml', '--work-root', 'runs', '--jobs', '2'], Path('train.py'))"
     )
-    driver = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.DEVNULL)
+    with (folder / 'driver.log').open('wb') as log:
+        driver = ForkedScript([sys.executable, 'driver.py'], log)
     logs = [folder / f'runs/toy/{row}/1_8/seed0/train.log' for row in ('base', 'better')]
     _wait_until(lambda: all(log.is_file() and 'started' in log.read_text() for log in logs))
     children = _children(driver.pid)

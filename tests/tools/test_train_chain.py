@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import ForkedScript
 
 from dts.child_process import locked
 from dts.config import student_config
@@ -346,15 +346,12 @@ def test_second_driver_is_refused(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_stage_ends_with_a_killed_driver(folder: Path) -> None:
-    code = (
-        f'import sys; sys.path.append({str(TOOLS)!r}); from pathlib import Path; '
-        "import train_chain; train_chain.main(['chain.yml'], Path('train.py'))"
+    (folder / 'driver.py').write_text(
+        'from pathlib import Path; import train_chain; '
+        "train_chain.main(['chain.yml'], Path('train.py'))"
     )
-    driver = subprocess.Popen(
-        [sys.executable, '-c', code],
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, 'SLEEP': 'big'},
-    )
+    with (folder / 'driver.log').open('wb') as output:
+        driver = ForkedScript([sys.executable, 'driver.py'], output, env={'SLEEP': 'big'})
     log = folder / 'work_dirs/chain/big/train.log'
     _wait_until(lambda: log.is_file() and 'trains big' in log.read_text())
     (child,) = Path(f'/proc/{driver.pid}/task/{driver.pid}/children').read_text().split()

@@ -15,8 +15,10 @@ TOOLS = Path(__file__).parents[2] / 'tools'
 sys.path.append(str(TOOLS))
 
 import train_chain
+from chain import stages
 from chain.plan import plan
 from chain.spec import load_chain
+from forked import ForkedScript
 
 from runs import in_child, make_images, run_config, small_segformer
 
@@ -92,6 +94,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / 'train.py').write_text(TRAIN.format(tests=tests, script=script))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    monkeypatch.setattr(stages, 'start_child', ForkedScript)
     return tmp_path
 
 

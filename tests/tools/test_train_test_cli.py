@@ -14,6 +14,7 @@ from pathlib import Path
 import mmcv
 import numpy as np
 import pytest
+from forked import run_script
 
 pytestmark = pytest.mark.slow
 
@@ -114,10 +115,16 @@ def run_tool(
     )
 
 
+def run_test(project: Path, repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``tools/test.py`` from the project's folder."""
+    return run_script(repository / 'tools/test.py', *arguments, folder=project)
+
+
 @pytest.fixture(scope='module')
 def trained(project: Path, repository: Path) -> Path:
     """Work dir of a finished run."""
-    result = run_tool(project, repository, 'train.py', 'toy.py', '--seed', '3')
+    script = repository / 'tools/train.py'
+    result = run_script(script, 'toy.py', '--seed', '3', folder=project)
     assert result.returncode == 0, result.stderr[-3000:]
     return project / 'work_dirs/toy'
 
@@ -176,9 +183,7 @@ def test_best_file_holds_the_teacher_it_is_named_after(
     project: Path, repository: Path, trained: Path
 ) -> None:
     (best,) = trained.glob('best_teacher_mIoU_iter_*.pth')
-    result = run_tool(
-        project, repository, 'test.py', 'toy.py', str(best), '--work-dir', 'best', '--tta'
-    )
+    result = run_test(project, repository, 'toy.py', str(best), '--work-dir', 'best', '--tta')
     assert result.returncode == 0, result.stderr[-3000:]
     scores = read_scores(project / 'best/test.json')
     assert {key.partition('/')[0] for key in scores} == {'teacher'}
@@ -204,7 +209,7 @@ def test_source_domain_is_scored_and_a_test_server_gets_predictions(
         "        data_prefix=dict(img_path='img/test'), pipeline=[_base_.load[0], _base_.pack]))\n"
     )
     file = str(trained / 'iter_4.pth')
-    result = run_tool(project, repository, 'test.py', 'shift.py', file, '--work-dir', 'shift')
+    result = run_test(project, repository, 'shift.py', file, '--work-dir', 'shift')
     assert result.returncode == 0, result.stderr[-3000:]
     scores, target_only = (
         read_scores(project / 'shift/test.json'),
@@ -216,8 +221,8 @@ def test_source_domain_is_scored_and_a_test_server_gets_predictions(
     }
     assert 'test results on the source domain in percent' in result.stdout
     for options in ([], ['--tta']):
-        result = run_tool(
-            project, repository, 'test.py', 'shift.py', file, '--submit', '--out', 'server',
+        result = run_test(
+            project, repository, 'shift.py', file, '--submit', '--out', 'server',
             '--models', 'student', '--work-dir', 'submit', *options,
         )  # fmt: skip
         assert result.returncode == 0, result.stderr[-3000:]
@@ -226,9 +231,7 @@ def test_source_domain_is_scored_and_a_test_server_gets_predictions(
         assert not (project / 'submit/test.json').exists()
         for name in names:
             (project / 'server' / name).unlink()
-    result = run_tool(
-        project, repository, 'test.py', 'shift.py', file, '--label-ids', '--out', 'server'
-    )
+    result = run_test(project, repository, 'shift.py', file, '--label-ids', '--out', 'server')
     assert result.returncode == 2
     assert 'label ids of Cityscapes need its 19 classes' in result.stderr
 
@@ -278,8 +281,8 @@ def test_wrong_label_in_a_worker_ends_in_one_line(
     mmcv.imwrite(np.full(SIZE, 7, np.uint8), str(project / 'data/ann/broken/0.png'))
     mmcv.imwrite(np.zeros((*SIZE, 3), np.uint8), str(project / 'data/img/broken/0.png'))
     folders = 'test_dataloader.dataset.data_prefix'
-    result = run_tool(
-        project, repository, 'test.py', 'toy.py', str(trained / 'iter_4.pth'), '--cfg-options',
+    result = run_test(
+        project, repository, 'toy.py', str(trained / 'iter_4.pth'), '--cfg-options',
         'test_dataloader.num_workers=1', f'{folders}.img_path=img/broken',
         f'{folders}.seg_map_path=ann/broken',
     )  # fmt: skip
