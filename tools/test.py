@@ -45,7 +45,8 @@ def parse_args() -> argparse.Namespace:
         '--models',
         nargs='+',
         metavar='NAME',
-        help='networks to evaluate: student, teacher, teacher.0, ...; default: all in the file',
+        help='networks to evaluate: student, teacher, teacher.0, ..., mean (of the logits of several '
+        'students); default: all in the file',
     )
     parser.add_argument(
         '--tta', action='store_true', help='average class probabilities over scales and flips'

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dts.checkpoints.contents import check_version, part_of
 from dts.checkpoints.match import match_tensors
 from dts.label_assisted.views import input_views
+from dts.models.mean_segmentor import MEAN, MeanSegmentor
 from dts.registry import MODELS
 from dts.typing import ConfigType
 
@@ -56,7 +57,8 @@ class CheckpointModels(BaseModel):
     Args:
         segmentor: config of the segmentor that all of them are instances of.
         checkpoint: the file.
-        models: names to load; None loads all that the file holds.
+        models: names to evaluate; None takes all that the file holds. A file with several students
+            has ``mean`` too, the mean of their logits.
         tta: config of a test-time augmentation model such as ``SegTTAModel`` that wraps each
             network; None predicts once per image.
 
@@ -73,20 +75,25 @@ class CheckpointModels(BaseModel):
     ) -> None:
         super().__init__()
         states = checkpoint_states(checkpoint)
-        unknown = [name for name in models or () if name not in states]
+        students = [name for name in states if name.partition('_')[0] == 'student']
+        available = [*states, MEAN] if len(students) > 1 else list(states)
+        unknown = [name for name in models or () if name not in available]
         if unknown:
             raise ValueError(
                 f'{checkpoint} holds no network named {", ".join(map(repr, unknown))}, it has: '
-                f'{", ".join(states)}; choose with --models'
+                f'{", ".join(available)}; choose with --models'
             )
-        self.names = list(models or states)
-        self._segmentors = nn.ModuleList()
+        self.names = list(models or available)
+        needed = {*self.names, *(students if MEAN in self.names else ())} - {MEAN}
+        segmentors = {name: MODELS.build(segmentor) for name in states if name in needed}
+        for name, network in segmentors.items():
+            _load(network, states[name], f'{name} of {checkpoint}')
+        self._segmentors = nn.ModuleList(segmentors.values())
+        if MEAN in self.names:
+            segmentors[MEAN] = MeanSegmentor([segmentors[name] for name in students])
         self.networks: dict[str, nn.Module] = {}
         for name in self.names:
-            network = MODELS.build(segmentor)
-            _load(network, states[name], f'{name} of {checkpoint}')
-            self._segmentors.append(network)
-            for view, shown in input_views(name, network).items():
+            for view, shown in input_views(name, segmentors[name]).items():
                 self.networks[view] = MODELS.build({**tta, 'module': shown}) if tta else shown
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:

@@ -14,9 +14,7 @@ from torch import nn
 from dts.evaluation.checkpoint_models import CheckpointModels
 from dts.label_assisted.views import input_views
 from dts.methods.base import TeacherStudent
-from dts.models.mean_segmentor import MeanSegmentor
-
-MEAN = 'mean'  # of the logits of all students
+from dts.models.mean_segmentor import MEAN, MeanSegmentor
 
 
 def available_models(model: nn.Module) -> dict[str, nn.Module]:

@@ -10,6 +10,8 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+MEAN = 'mean'  # name of the network that answers for all students of a method
+
 
 class MeanSegmentor(EncoderDecoder):
     """Predict from the mean of the logits of several segmentors, for evaluation only.

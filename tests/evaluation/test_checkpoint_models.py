@@ -61,6 +61,35 @@ def test_unknown_network_lists_what_the_file_has(tmp_path: Path) -> None:
         CheckpointModels(toy_segmentor_config(3), file, ['teacher'])
 
 
+def write_two_students(folder: Path) -> str:
+    """A file of two students whose scores are 1 and 4 everywhere."""
+    students = [MODELS.build(toy_segmentor_config(3)) for _ in range(2)]
+    for student, score in zip(students, (1.0, 4.0), strict=True):
+        nn.init.zeros_(student.decode_head.conv_seg.weight)
+        nn.init.constant_(student.decode_head.conv_seg.bias, score)
+    second = {f'student_2.{key}': value for key, value in students[1].state_dict().items()}
+    ours = dict(version=1, product='student', student=None, students=['student', 'student_2'])
+    ours['method'] = second
+    file = str(folder / 'iter_8.pth')
+    torch.save({'state_dict': students[0].state_dict(), 'dts': ours}, file)
+    return file
+
+
+@pytest.mark.parametrize('names', [None, ['mean'], ['student_2', 'mean']])
+def test_several_students_answer_together(tmp_path: Path, names: list[str] | None) -> None:
+    models = CheckpointModels(toy_segmentor_config(3), write_two_students(tmp_path), names)
+    assert list(models.networks) == (names or ['student', 'student_2', 'mean'])
+    metas = [dict(img_shape=(8, 8))]
+    scores = models.networks['mean'].encode_decode(torch.zeros(1, 3, 8, 8), metas)
+    assert bool((scores == 2.5).all())
+
+
+def test_one_student_has_no_mean(tmp_path: Path) -> None:
+    file, _ = write_file(tmp_path, 'student')
+    with pytest.raises(ValueError, match="no network named 'mean', it has: student, teacher"):
+        CheckpointModels(toy_segmentor_config(3), file, ['mean'])
+
+
 @pytest.mark.parametrize('is_bare', [False, True])
 def test_stock_file_holds_a_student(is_bare: bool, tmp_path: Path) -> None:
     state = MODELS.build(toy_segmentor_config(3)).state_dict()
