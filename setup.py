@@ -48,6 +48,7 @@ setup(
         'ftfy',  # mmsegmentation imports both without declaring them
         'regex',
         'packaging',
+        'safetensors',  # weights of the zoo
         'setuptools<81',  # mmengine 0.10.7 imports pkg_resources, which setuptools 82 dropped
     ],
     extras_require={
@@ -61,7 +62,7 @@ setup(
         # reads the .mat masks of the augmented VOC set
         'voc': ['scipy'],
         'report': ['plotly', 'jinja2'],
-        'export': ['onnx', 'onnxscript', 'onnxruntime', 'safetensors'],
+        'export': ['onnx', 'onnxscript', 'onnxruntime'],
         'docs': ['mkdocs', 'mkdocs-material'],
         'dev': ['pytest', 'pytest-cov', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit'],
     },

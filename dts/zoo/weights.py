@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 SAFETENSORS = '.safetensors'
@@ -56,10 +57,6 @@ def read_weights(file: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read the format that holds nothing but numbers."""
-    try:
-        from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ValueError(f'{file} needs safetensors: pip install dts[export]') from error
     try:
         with safe_open(file, framework='pt') as content:
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
