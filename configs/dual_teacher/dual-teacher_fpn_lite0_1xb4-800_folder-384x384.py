@@ -9,6 +9,8 @@ _base_ = [
 student = _base_.model
 student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
+# The default of 0.01 would leave a teacher with the statistics of ImageNet for much of a short run.
+student.backbone.norm_cfg = dict(type='BN', momentum=0.1)
 model = dict(
     _delete_=True,
     type='dts.DualTeacher',
