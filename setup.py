@@ -63,6 +63,7 @@ setup(
         'voc': ['scipy'],
         'report': ['plotly', 'jinja2'],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
+        'tensorboard': ['tensorboard'],
         'docs': ['mkdocs', 'mkdocs-material'],
         'dev': ['pytest', 'pytest-cov', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit'],
     },

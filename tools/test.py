@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
         '--models',
         nargs='+',
         metavar='NAME',
-        help='networks to evaluate: student, teacher, teacher.0, ..., mean (of the logits of several '
+        help='networks to evaluate: student, teacher, teacher.0, ..., mean (logits of several '
         'students); default: all in the file',
     )
     parser.add_argument(

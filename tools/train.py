@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 
 import torch
 from mmengine.config import Config
@@ -38,6 +39,17 @@ def parse_args() -> argparse.Namespace:
         '--amp', action='store_true', help='mixed precision: float16 on GPU, bfloat16 on CPU'
     )
     parser.add_argument('--seed', type=int, help="seed of the run, instead of the config's")
+    parser.add_argument(
+        '--tensorboard',
+        action='store_true',
+        help='also write the log for TensorBoard, to <work dir>/<start time>/vis_data',
+    )
+    parser.add_argument(
+        '--report',
+        action='store_true',
+        help='write <work dir>/report.html at the end; after every validation too with '
+        '--cfg-options default_hooks.report.every_validation=True',
+    )
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -79,6 +91,37 @@ def set_amp(cfg: Config) -> None:
     wrapper.type = target
 
 
+def add_tensorboard(cfg: Config) -> None:
+    """Let the visualizer of the config write for TensorBoard too.
+
+    Args:
+        cfg: changed in place.
+
+    Raises:
+        ValueError: if tensorboard is not installed.
+    """
+    if importlib.util.find_spec('tensorboard') is None:
+        raise ValueError('--tensorboard needs the package tensorboard: pip install tensorboard')
+    # A config without a visualizer gets the one that MMEngine would build.
+    visualizer = cfg.get('visualizer') or {
+        'type': 'Visualizer',
+        'vis_backends': [{'type': 'LocalVisBackend'}],
+    }
+    backends = list(visualizer.get('vis_backends') or [])
+    if not any(backend['type'].endswith('TensorboardVisBackend') for backend in backends):
+        backends.append({'type': 'TensorboardVisBackend'})
+    cfg.visualizer = {**visualizer, 'vis_backends': backends}
+
+
+def add_report(cfg: Config) -> None:
+    """Add the hook that writes the HTML report; what the config says of it is kept.
+
+    Args:
+        cfg: changed in place.
+    """
+    cfg.merge_from_dict({'default_hooks.report.type': 'dts.ReportHook'})
+
+
 def main() -> None:
     """Train, and test the final networks when the config asks for it."""
     args = parse_args()
@@ -87,6 +130,10 @@ def main() -> None:
         cfg.randomness = {**cfg.get('randomness', {}), 'seed': args.seed}
     if args.amp:
         set_amp(cfg)
+    if args.tensorboard:
+        add_tensorboard(cfg)
+    if args.report:
+        add_report(cfg)
     resume_message = set_resume(cfg, args.resume)
     start_cpu_processes(cfg)
 

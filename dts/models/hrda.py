@@ -206,7 +206,7 @@ class HRDAEncoderDecoder(EncoderDecoder):
         for start in range(0, len(boxes), at_once):
             part = boxes[start : start + at_once]
             scores = self._scores(torch.cat([box.of(images) for box in part]))
-            windows += scores.chunk(len(part))
+            windows += scores.unflatten(0, (len(part), images.shape[0])).unbind()
         detail = average_windows(windows, [shrink(box, self.stride) for box in boxes])
         return fuse(context, attention, detail, align_corners=self.align_corners)
 

@@ -1,8 +1,8 @@
 """Every config of a run builds all its parts and does one finite step on small inputs.
 
 Steps of domain adaptation are in ``test_uda_configs.py``, those of DTS in ``test_dts_configs.py``,
-of LAD and distillation of published size in ``test_lad_configs.py`` and
-``test_cityscapes_kd_configs.py``.
+of LAD of published size in ``test_lad_configs.py``, of distillation in
+``test_cityscapes_kd_configs.py`` and ``test_camvid_kd_configs.py``.
 """
 
 import re
@@ -22,7 +22,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 FILES = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 64)
 IS_LARGE = re.compile('deeplabv3plus|mit-b1')
-IS_ELSEWHERE = re.compile('^(uda|dts)/|^lad/.*-40k_|^kd/.*-80k_')
+IS_ELSEWHERE = re.compile('^(uda|dts)/|^lad/.*-40k_|^kd/(?!supervised)')
 CASES = [
     pytest.param(file, id=file.stem, marks=[pytest.mark.slow] if IS_LARGE.search(file.stem) else [])
     for file in FILES

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import VISBACKENDS
 
 from dts.registry import (
     DATA_SAMPLERS,
@@ -17,7 +19,18 @@ from dts.registry import (
     TRANSFORMS,
 )
 
-REGISTRIES = (MODELS, DATASETS, DATA_SAMPLERS, HOOKS, LOOPS, OPTIM_WRAPPERS, TRANSFORMS)
+REGISTRIES = (
+    MODELS,
+    DATASETS,
+    DATA_SAMPLERS,
+    HOOKS,
+    LOOPS,
+    OPTIM_WRAPPERS,
+    TRANSFORMS,
+    VISBACKENDS,
+)
+
+UNSET = object()  # an argument that the config leaves to its class: what is below it is unknown
 
 
 def takes(node: Any, key: str) -> bool:
@@ -39,13 +52,19 @@ def takes(node: Any, key: str) -> bool:
 
 
 def unknown_keys(cfg: Config, options: dict[str, Any]) -> list[str]:
-    """Return the options that name nothing of a config."""
+    """Return the options that name nothing of a config, types set by earlier options included."""
+    root = copy.deepcopy(cfg._cfg_dict)
     unknown = []
-    for option in options:
-        node: Any = cfg._cfg_dict
+    for option, value in options.items():
+        node: Any = root
         for key in option.split('.'):
+            if node is UNSET:
+                break
             if not takes(node, key):
                 unknown.append(option)
                 break
-            node = node[int(key)] if isinstance(node, list) else node.get(key)
+            parent, node = node, node[int(key)] if isinstance(node, list) else node.get(key, UNSET)
+        else:
+            if key == 'type':
+                parent[key] = value
     return unknown

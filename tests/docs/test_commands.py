@@ -43,6 +43,7 @@ RUNS = (
     'configs/dts/dts-dacs_fpn_lite0_1xb4-250_toy-city-game2street-128x256.py',
     'configs/mean_teacher/mean-teacher_fpn_lite0_1xb4-800_folder-384x384.py',
     'configs/uda/daformer_daformer_mit-b5_1xb4-40k_gta2cityscapes-512x512.py',
+    'configs/uda/hrda_hrda_mit-b5_1xb4-40k_gta2cityscapes-1024x1024.py',
 )
 COMMANDS = collect(commands)
 OPTIONS = collect(bare_options)
@@ -103,6 +104,18 @@ def config_of(file: str) -> Config:
     return load_config(ROOT / file)
 
 
+def with_flags(cfg: Config, args: Any, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """Return a config with what the flags of training set in it, as if a GPU were there."""
+    cfg, train = copy.deepcopy(cfg), load_tool('tools/train.py')
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, 'is_available', lambda: True)
+        if getattr(args, 'amp', False):
+            train.set_amp(cfg)
+        if getattr(args, 'report', False):
+            train.add_report(cfg)
+    return cfg
+
+
 def check_arguments(script: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Check options, files and config keys of a Python tool."""
     args = parse(script, arguments, monkeypatch)
@@ -111,7 +124,8 @@ def check_arguments(script: str, arguments: list[str], monkeypatch: pytest.Monke
     if not str(getattr(args, 'config', '')).startswith('configs/'):
         return
     cfg = config_of(args.config)
-    assert not unknown_keys(cfg, getattr(args, 'cfg_options', None) or {})
+    options = getattr(args, 'cfg_options', None) or {}
+    assert not unknown_keys(with_flags(cfg, args, monkeypatch), options)
     step = re.search(r'iter_(\d+)\.pth', str(getattr(args, 'checkpoint', '')))
     assert step is None or int(step[1]) == cfg.train_cfg.max_iters, f'no run writes {step[0]}'
 
@@ -169,6 +183,10 @@ def test_command_can_be_given(command: str, document: str, tmp_path: Path, monke
         'python tools/train.py configs/uda/gone.py',
         'python tools/train.py CONFIG --cfg-options model.treshold=0.9',
         'python tools/train.py CONFIG --cfg-options train_cfg.max_iters.more=1',
+        'python tools/train.py CONFIG --cfg-options default_hooks.report.num_images=1',
+        'python tools/train.py CONFIG --report --cfg-options default_hooks.report.images=1',
+        'python tools/train.py CONFIG --cfg-options visualizer.vis_backends.0.exp_name=street',
+        'python tools/train.py CONFIG --cfg-options visualizer.vis_backends.0.kwargs.name=street',
         'python tools/test.py CONFIG',
         'python tools/test.py CONFIG work_dirs/mine/iter_800.pth',
         'python tools/zoo.py upload resnet',
@@ -194,11 +212,7 @@ def configs_that_take(options: str, monkeypatch: pytest.MonkeyPatch) -> list[str
     found = []
     for run in RUNS:
         args = parse('tools/train.py', [run, *map(fill_in, shlex.split(options))], monkeypatch)
-        cfg = copy.deepcopy(config_of(run))
-        if args.amp:
-            with monkeypatch.context() as patch:
-                patch.setattr(torch.cuda, 'is_available', lambda: True)
-                load_tool('tools/train.py').set_amp(cfg)
+        cfg = with_flags(config_of(run), args, monkeypatch)
         if not unknown_keys(cfg, args.cfg_options):
             found.append(run)
     return found

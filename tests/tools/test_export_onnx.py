@@ -92,6 +92,21 @@ def test_transformer_by_sliding_windows() -> None:
     assert difference <= export_onnx.TOLERANCE
 
 
+@pytest.mark.slow
+@torch.no_grad()
+def test_windows_of_hrda_leave_the_batch_open() -> None:
+    """Nine windows of every image in parts of four, four and one."""
+    config = toy_segmentor_config()
+    config.update(type='dts.HRDAEncoderDecoder', detail_size=(16, 16), stride=1)
+    segmentor = MODELS.build({**config, 'windows_per_forward': 4}).eval()
+    session = onnxruntime.InferenceSession(export_onnx.export(segmentor, (32, 32), {}))
+    for num_images in (1, 2, 5):
+        images = torch.randn(num_images, 3, 32, 32)
+        (logits,) = session.run(None, {'images': images.numpy()})
+        expected = decode_logits(segmentor, images)
+        torch.testing.assert_close(torch.from_numpy(logits), expected, rtol=0, atol=1e-4)
+
+
 class Session:
     """Stands in for onnxruntime: scores of a segmentor, and 3 too many for one class."""
 

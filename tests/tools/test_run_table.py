@@ -17,11 +17,13 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import run_table
 from forked import ForkedScript
-from result_table import records, spec
+from result_table import configs, records
 from result_table.processes import option_text
 from result_table.progress import estimate_seconds, read_progress
 from result_table.records import Attempt, Record, read_record
-from result_table.render import Run, collect, format_summary, render, replace_block
+from result_table.render import format_summary, render, replace_block
+from result_table.runs import Run, collect
+from result_table.table_file import load_table
 
 from dts.evaluation.statistics import Summary
 
@@ -80,6 +82,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / 'train.py').write_text(TRAIN)
     monkeypatch.chdir(tmp_path)
     records._read_config.cache_clear()
+    configs._read_file.cache_clear()
     return tmp_path
 
 
@@ -131,7 +134,7 @@ def test_render_by_hand(folder: Path) -> None:
         key: Run(value, record(60.0 * (1 + key[2]), 'abc' if key[2] else 'def-dirty'))
         for key, value in scores.items()
     }
-    text = render(spec.load_table(folder / 'table.yml'), runs)
+    text = render(load_table(folder / 'table.yml'), runs)
     expected = [
         '| method | metric | 1/8 | 1/4 | mean | CPU min |',
         '| Base | student/mIoU | 41.00 +- 1.41 | 50.00 +- 0.00 | 45.50 +- 0.71 | 1.5 |',
@@ -165,7 +168,7 @@ def test_scores_of_a_domain_are_compared_with_those_of_the_same_domain(folder: P
         'Better': {'student/mIoU': 45.0, 'source/student/mIoU': 79.0},
     }
     runs = {(row, '1/8', seed): Run(scores[row], record()) for row in scores for seed in (0, 1)}
-    lines = render(spec.load_table(folder / 'table.yml'), runs).splitlines()
+    lines = render(load_table(folder / 'table.yml'), runs).splitlines()
     expected = [  # one split has no mean over splits
         '| method | metric | 1/8 | each seed |',
         '| Better | student/mIoU | +5.00 +- 0.00 | +5.00, +5.00 |',
@@ -187,7 +190,7 @@ def test_replace_block_leaves_the_rest_alone() -> None:
 
 
 def test_cells_are_all_combinations_with_their_options(folder: Path) -> None:
-    cells = list(spec.load_table(folder / 'table.yml').cells())
+    cells = list(load_table(folder / 'table.yml').cells())
     assert [cell.name for cell in cells[:4]] == [
         'base/1_8/seed0',
         'better/1_8/seed0',
@@ -215,7 +218,7 @@ def test_wrong_table_file_is_refused(
 ) -> None:
     (folder / 'table.yml').write_text(TABLE.replace(old, new, 1))
     with pytest.raises(error, match=message):
-        spec.load_table(folder / 'table.yml')
+        load_table(folder / 'table.yml')
 
 
 def test_settings_hash_is_that_of_the_resolved_config_and_seed(
@@ -223,12 +226,12 @@ def test_settings_hash_is_that_of_the_resolved_config_and_seed(
 ) -> None:
     def first_hash() -> str:
         records._read_config.cache_clear()
-        return records.settings_hash(next(spec.load_table(folder / 'table.yml').cells()))
+        return records.settings_hash(next(load_table(folder / 'table.yml').cells()))
 
     config = folder / 'base.py'
     config.write_text("root = '{{$DTS_DATA_ROOT:data}}'\nburn = 0.0\n")
     before = first_hash()
-    cells = list(spec.load_table(folder / 'table.yml').cells())
+    cells = list(load_table(folder / 'table.yml').cells())
     assert len({records.settings_hash(cell) for cell in cells}) == 8
     config.write_text("# a comment\nroot = '{{$DTS_DATA_ROOT:data}}'\nburn = 0.0\n")
     monkeypatch.setenv('DTS_DATA_ROOT', '/elsewhere')
@@ -292,7 +295,7 @@ def test_failed_run_does_not_stop_others_and_its_log_is_named(
 def test_run_of_other_settings_is_moved_aside_and_not_counted(folder: Path) -> None:
     assert run('--only', 'base/1_8/seed0') == 0
     set_options(folder, level=5)
-    table = spec.load_table(folder / 'table.yml')
+    table = load_table(folder / 'table.yml')
     assert collect(table, Path('runs/toy')) == {}
     assert run('--only', 'base/1_8/seed0') == 0
     (result,) = collect(table, Path('runs/toy')).values()

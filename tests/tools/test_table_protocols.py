@@ -9,8 +9,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/benchmarks'))
 
+from result_table import configs
+from result_table.configs import check_teachers
 from result_table.protocols import check_protocols
-from result_table.spec import load_table
+from result_table.table_file import load_table
 
 CONFIG = """
 crop_size = (321, 321)
@@ -62,9 +64,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         text = TABLE.format(options=options, columns=columns, split=split)
         (tmp_path / 'table.yml').write_text(text)
         # Configs are read once per process, and every test writes its own.
-        from result_table import protocols
-
-        protocols._read_config.cache_clear()
+        configs._read_file.cache_clear()
         check_protocols(load_table(Path('table.yml')))
 
     return run
@@ -125,4 +125,6 @@ def test_tables_of_the_repository_pass(repository: Path, monkeypatch: pytest.Mon
     files = sorted(Path('configs').glob('*/table_*.yml'))
     assert files
     for file in files:
-        check_protocols(load_table(file))
+        table = load_table(file)
+        check_protocols(table)
+        check_teachers(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -9,7 +10,9 @@ import re
 import stat
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import mmcv
 import numpy as np
@@ -290,3 +293,98 @@ def test_wrong_label_in_a_worker_ends_in_one_line(
     assert 'Traceback' not in result.stderr
     (line,) = [x for x in result.stderr.splitlines() if x.startswith('error: ')]
     assert 'ann/broken/0.png' in line
+
+
+class RecordingWriter:
+    """Stands in for the writer of torch.utils.tensorboard: numbers and texts in a JSON file."""
+
+    def __init__(self, folder: str) -> None:
+        self.file = Path(folder, 'events.json')
+        self.events: list[list] = []
+
+    def add_text(self, tag: str, text: str) -> None:
+        self._keep(tag, text, 0)
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        self._keep(tag, float(value), step)
+
+    def _keep(self, *event: str | float) -> None:
+        self.events.append(list(event))
+        self.file.write_text(json.dumps(self.events))
+
+    def close(self) -> None:
+        pass
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, **installed: bool) -> None:
+    """Let the tools find a package or not, whatever is installed."""
+    find = importlib.util.find_spec
+    specs = {name: find('json') if is_there else None for name, is_there in installed.items()}
+
+    def answer(name: str, *package: str) -> ModuleSpec | None:
+        return specs[name] if name in specs else find(name, *package)
+
+    monkeypatch.setattr(importlib.util, 'find_spec', answer)
+
+
+def test_tensorboard_and_report_by_one_flag_each(
+    project: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip('plotly', reason='pip install dts[report]')
+    pretend(monkeypatch, tensorboard=True)
+    writer = ModuleType('torch.utils.tensorboard')
+    writer.SummaryWriter = RecordingWriter
+    monkeypatch.setitem(sys.modules, 'torch.utils.tensorboard', writer)
+    result = run_script(
+        repository / 'tools/train.py', 'toy.py', '--tensorboard', '--report', '--work-dir', 'seen',
+        '--cfg-options', 'train_cfg.max_iters=2', 'default_hooks.report.every_validation=True',
+        folder=project,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-3000:]
+    (file,) = project.glob('seen/*/vis_data/events.json')
+    events = json.loads(file.read_text())
+    config = next(text for tag, text, _ in events if tag == 'config')
+    assert 'TensorboardVisBackend' in config
+    local = [json.loads(x) for x in (file.parent / 'scalars.json').read_text().splitlines()]
+    losses = [(value, step) for tag, value, step in events if tag == 'loss']
+    assert losses == [(line['loss'], line['step']) for line in local if 'loss' in line]
+    assert len(losses) == 2
+    scores = read_scores(project / 'seen/test.json')
+    assert ['teacher/mIoU', scores['teacher/mIoU'], 2] in events
+    html = (project / 'seen/report.html').read_text()
+    assert 'finished, 2 steps' in html
+    assert 'test set (test.json)' in html
+    # After the validation, after training (the test is still to come), after the test.
+    assert result.stdout.count('INFO - report: ') == 3
+
+
+def test_report_by_config_option_alone(project: Path, repository: Path) -> None:
+    pytest.importorskip('plotly', reason='pip install dts[report]')
+    result = run_script(
+        repository / 'tools/train.py', 'toy.py', '--work-dir', 'option', '--cfg-options',
+        'train_cfg.max_iters=1', 'final_test=False', 'default_hooks.report.type=dts.ReportHook',
+        'default_hooks.report.num_images=0', folder=project,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert 'not asked for (--images 0)' in (project / 'option/report.html').read_text()
+
+
+@pytest.mark.parametrize(
+    ('flag', 'package', 'command'),
+    [
+        ('--tensorboard', 'tensorboard', 'pip install tensorboard'),
+        ('--report', 'plotly', 'pip install plotly jinja2'),
+    ],
+)
+def test_missing_package_of_a_flag_ends_in_one_line(
+    project: Path, repository: Path, monkeypatch: pytest.MonkeyPatch,
+    flag: str, package: str, command: str,
+) -> None:  # fmt: skip
+    pretend(monkeypatch, **{package: False})
+    script = repository / 'tools/train.py'
+    result = run_script(script, 'toy.py', flag, '--work-dir', 'none', folder=project)
+    assert result.returncode == 2, result.stderr[-3000:]
+    assert 'Traceback' not in result.stderr
+    (line,) = [x for x in result.stderr.splitlines() if x.startswith('error: ')]
+    assert package in line
+    assert line.endswith(command)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from result_table.render import collect
-from result_table.spec import load_table
+from result_table.runs import collect
+from result_table.table_file import load_table
 
 from dts.launch import user_errors
 

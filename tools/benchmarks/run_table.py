@@ -12,12 +12,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from result_table.configs import check_teachers
 from result_table.processes import run_cells
 from result_table.progress import say
 from result_table.protocols import check_protocols
 from result_table.records import replace_file
-from result_table.render import collect, render, replace_block
-from result_table.spec import Table, load_table
+from result_table.render import render, replace_block
+from result_table.runs import collect
+from result_table.spec import Table
+from result_table.table_file import load_table
 
 from dts.child_process import locked
 
@@ -29,7 +32,8 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Run what is missing of a result table, each run as a single-threaded process, '
         'and rewrite the table of its README after every run. Stop it whenever you like and start '
-        'it again: finished runs are skipped, others go on from their newest checkpoint.'
+        'it again: finished runs are skipped, others go on from their newest checkpoint. A run '
+        'starts when those of its teachers are done.'
     )
     parser.add_argument('table', type=Path, help='table file, see configs/*/table_*.yml')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='default: one per core')
@@ -70,11 +74,12 @@ def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRI
         train_script: program that makes one run.
 
     Returns:
-        Exit code, 1 when a run failed.
+        Exit code, 1 when a run failed or could not start.
     """
     args = parse_args(arguments)
     table = load_table(args.table)
     check_protocols(table)
+    check_teachers(table)
     root = args.work_root / table.name
     write_readme(table, root)
     if args.render_only:
@@ -87,7 +92,7 @@ def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRI
             f'--only {args.only}: no such run; a name is for example {next(table.cells()).name}'
         )
     with locked(root, 'run_table.py'):
-        failed = run_cells(
+        failures = run_cells(
             cells,
             root,
             jobs=args.jobs,
@@ -95,9 +100,9 @@ def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRI
             readme=table.readme,
             on_finished=lambda: write_readme(table, root),
         )
-    for log in failed:
-        say(f'FAILED, see {log}')
-    return 1 if failed else 0
+    for line in failures:
+        say(line)
+    return 1 if failures else 0
 
 
 if __name__ == '__main__':

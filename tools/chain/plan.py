@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,9 @@ from mmengine.config import Config
 
 from chain.spec import Chain, Stage
 from dts.checkpoints.find import check_whole
-from dts.config import load_config
+from dts.config import default_data_root, load_config, set_teacher
 from dts.protocols.configs import check_config
 
-DATA_ROOT = 'DTS_DATA_ROOT'
 SCORES_FILE = 'test.json'
 
 
@@ -102,7 +99,7 @@ def plan(chain: Chain, root: Path) -> list[StageRun]:
     for stage in chain.stages:
         where = f'{chain.file}: stage {stage.name!r}'
         teachers = {role: runs[name] for role, name in stage.teachers.items()}
-        with _default_data_root():
+        with default_data_root():
             settings = _digest(
                 _read_config(stage, where),
                 {role: teacher.settings for role, teacher in teachers.items()},
@@ -112,7 +109,7 @@ def plan(chain: Chain, root: Path) -> list[StageRun]:
             raise ValueError(f'{where}: {stage.config} has no train_cfg.max_iters')
         check_config(config)
         for role, teacher in teachers.items():
-            _set_teacher(config, role, teacher, where)
+            set_teacher(config, role, (teacher.config_file, teacher.checkpoint), where)
         runs[stage.name] = StageRun(stage, root / stage.name, config, settings)
     return list(runs.values())
 
@@ -145,30 +142,3 @@ def _digest(config: Config, teachers: Mapping[str, str]) -> str:
     content = {'config': config.to_dict(), 'teachers': dict(teachers)}
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _set_teacher(config: Config, role: str, teacher: StageRun, where: str) -> None:
-    """Put config and checkpoint of an earlier stage where a hook has those of its teacher."""
-    known: dict[str, Any] = {}
-    for hook in config.get('custom_hooks') or []:
-        known.update(hook.get('teachers') or {})
-        # dts.LabelAssistedTeacherHook has one teacher, and names its files itself.
-        if {'config', 'checkpoint'} <= set(hook):
-            known['teacher'] = hook
-    if role not in known:
-        raise ValueError(
-            f'{where}: its config has no teacher {role!r}, the hooks know {sorted(known)}: name '
-            'one of them in teachers, or add dts.FrozenTeacherHook to custom_hooks'
-        )
-    known[role].update(config=str(teacher.config_file), checkpoint=str(teacher.checkpoint))
-
-
-@contextmanager
-def _default_data_root() -> Iterator[None]:
-    """Let configs be read as if the data were in their default place."""
-    data_root = os.environ.pop(DATA_ROOT, None)
-    try:
-        yield
-    finally:
-        if data_root is not None:
-            os.environ[DATA_ROOT] = data_root

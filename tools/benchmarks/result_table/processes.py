@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dts.child_process import start_child
+from result_table.configs import config_file, write_configs
 from result_table.progress import describe_progress, say
 from result_table.records import (
     Attempt,
@@ -29,6 +29,7 @@ from result_table.records import (
     settings_hash,
     write_record,
 )
+from result_table.schedule import Schedule
 from result_table.spec import Cell
 
 LOG_FILE = 'train.log'
@@ -54,12 +55,12 @@ class Running:
         return self.record.attempts[-1]
 
 
-def train_command(cell: Cell, folder: Path, train_script: Path, *, resume: bool) -> list[str]:
+def train_command(cell: Cell, root: Path, train_script: Path, *, resume: bool) -> list[str]:
     """Return the command line of a run.
 
     Args:
-        cell: the run.
-        folder: its work dir.
+        cell: the run; one with teachers reads their files from its complete config.
+        root: folder of the table.
         train_script: program to run.
         resume: whether to go on from its newest checkpoint.
 
@@ -67,7 +68,9 @@ def train_command(cell: Cell, folder: Path, train_script: Path, *, resume: bool)
         The arguments, with the Python of this process in front.
     """
     options = {'final_test': True, **cell.options}
-    command = [sys.executable, str(train_script), str(cell.config), '--work-dir', str(folder)]
+    config = config_file(cell, root) if cell.teachers else cell.config
+    command = [sys.executable, str(train_script), str(config)]
+    command += ['--work-dir', str(root / cell.folder)]
     command += ['--seed', str(cell.seed), *(['--resume'] if resume else []), '--cfg-options']
     return command + [f'{key}={option_text(value)}' for key, value in options.items()]
 
@@ -87,7 +90,7 @@ def run_cells(
     train_script: Path,
     readme: Path,
     on_finished: Callable[[], None],
-) -> list[Path]:
+) -> list[str]:
     """Run what is not done, one single-threaded process per job.
 
     Children do not outlive this process, however it ends; called again, it goes on where they were.
@@ -101,29 +104,32 @@ def run_cells(
         on_finished: called after every run that ended well.
 
     Returns:
-        Logs of the failed runs.
+        One line for every run that failed, or could not start for want of its teacher.
     """
-    waiting = deque(cell for cell in cells if not is_done(root / cell.folder, settings_hash(cell)))
+    schedule = Schedule(cells, root)
+    waiting = schedule.waiting
     total = len(cells)
     say(f'{total} runs, {total - len(waiting)} done before, {jobs} at a time')
     running: list[Running] = []
-    failed: list[Path] = []
+    failures: list[str] = []
     durations: list[float] = []
     with _killed_at_exit(running):
         last_record = last_status = time.monotonic()
         while waiting or running:
-            while waiting and len(running) < jobs:
-                running.append(_start(waiting.popleft(), root, train_script, readme))
-                say(f'start {running[-1].cell.name}')
+            failures += schedule.pop_orphans([run.cell for run in running])
+            while len(running) < jobs and (cell := schedule.pop()):
+                running.append(_start(cell, root, train_script, readme))
+                say(f'start {cell.name}')
             time.sleep(POLL_SECONDS)
             for run in [run for run in running if _has_ended(run)]:
                 running.remove(run)
                 if is_done(run.folder, run.record.settings):
+                    schedule.finish(run.cell)
                     on_finished()
                     durations.append(run.record.wall_seconds)
                     verb = 'done'
                 else:
-                    failed.append(run.folder / LOG_FILE)
+                    failures.append(f'FAILED, see {run.folder / LOG_FILE}')
                     verb = f'FAILED (exit code {run.attempt.exit_code})'
                 finished = total - len(waiting) - len(running)
                 minutes = run.record.cpu_seconds / 60
@@ -136,7 +142,7 @@ def run_cells(
                 last_status = time.monotonic()
                 going = {run.cell.name: _elapsed(run) for run in running}
                 say(describe_progress(going, len(waiting), durations, jobs))
-    return failed
+    return failures
 
 
 def _elapsed(run: Running) -> tuple[float, Path]:
@@ -154,7 +160,9 @@ def _start(cell: Cell, root: Path, train_script: Path, readme: Path) -> Running:
         record = None
     folder.mkdir(parents=True, exist_ok=True)
     resume = record is not None
-    command = train_command(cell, folder, train_script, resume=resume)
+    command = train_command(cell, root, train_script, resume=resume)
+    if cell.teachers:
+        write_configs(cell, root)
     if record is None:
         record = Record(settings, command, describe_machine(), describe_versions())
     record.attempts.append(Attempt(started=now(), commit=git_commit(readme)))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
-from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 
 from dts.protocols.configs import check_config, comparable_facts, is_scored
+from result_table.configs import read_config
 from result_table.spec import Cell, Table
 
 
@@ -30,7 +28,7 @@ def check_protocols(table: Table) -> None:
     for (split, _), group in itertools.groupby(
         table.cells(), key=lambda cell: (cell.split, cell.seed)
     ):
-        first, *others = ((cell, _resolve(cell)) for cell in group)
+        first, *others = ((cell, read_config(cell)) for cell in group)
         for cell, config in (first, *others):
             _check_row(table, cell, config, columns[cell.row])
         facts = comparable_facts(first[1])
@@ -60,16 +58,3 @@ def _check_row(table: Table, cell: Cell, config: Config, columns: tuple[str, ...
                 f'{table.file}: row {cell.row!r} prints {column}, but the protocol '
                 f'{protocol.name} scores {list(protocol.models)}'
             )
-
-
-def _resolve(cell: Cell) -> Any:
-    """Return the config of a run with the options of its cell."""
-    config = Config(_read_config(cell.config).to_dict())
-    config.merge_from_dict(dict(cell.options))
-    return config
-
-
-@functools.cache
-def _read_config(file: Path) -> Any:
-    """Read a config file once."""
-    return Config.fromfile(file, import_custom_modules=False, format_python_code=False)

@@ -17,6 +17,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from dts.config import default_data_root
 from result_table.spec import Cell
 
 RECORD_FILE = 'cell.json'
@@ -85,6 +86,24 @@ def read_scores(folder: Path) -> dict[str, float | None] | None:
     return json.loads(file.read_text()) if file.is_file() else None
 
 
+def read_step_time(folder: Path) -> float | None:
+    """Return the mean duration of a training step.
+
+    Args:
+        folder: of a run.
+
+    Returns:
+        Milliseconds of wall-clock time, loading included, over all attempts; None without a log.
+    """
+    lines = [
+        json.loads(line)
+        for file in folder.glob('*/vis_data/scalars.json')
+        for line in file.read_text().splitlines()
+    ]
+    times = [line['time'] for line in lines if 'lr' in line]  # others are of an evaluation
+    return 1000 * sum(times) / len(times) if times else None
+
+
 def is_done(folder: Path, settings: str) -> bool:
     """Return whether a run with these settings has finished."""
     record = read_record(folder)
@@ -92,9 +111,10 @@ def is_done(folder: Path, settings: str) -> bool:
 
 
 def settings_hash(cell: Cell) -> str:
-    """Return a digest of everything that a run is a function of: the resolved config and the seed.
+    """Return a digest of all that a run is a function of: resolved config, seed, and teachers.
 
     Comments, the layout of config files and the folder of the data do not count.
+    Of a teacher its digest counts.
 
     Args:
         cell: the run.
@@ -105,6 +125,8 @@ def settings_hash(cell: Cell) -> str:
     config = copy.deepcopy(_read_config(cell.config))
     config.merge_from_dict(cell.options)
     content = {'config': config.to_dict(), 'seed': cell.seed}
+    if cell.teachers:
+        content['teachers'] = {role: settings_hash(run) for role, run in cell.teachers.items()}
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -159,12 +181,8 @@ def replace_file(file: Path, text: str) -> None:
 @functools.cache
 def _read_config(file: Path) -> Any:
     """Resolve a config file as if the data were in its default place."""
-    data_root = os.environ.pop('DTS_DATA_ROOT', None)
-    try:
+    with default_data_root():
         return Config.fromfile(file, import_custom_modules=False)
-    finally:
-        if data_root is not None:
-            os.environ['DTS_DATA_ROOT'] = data_root
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,9 +1,8 @@
-"""The text of a result table, from the files of its runs alone. Pure but for ``collect``."""
+"""The text of a result table, from its finished runs alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dts.evaluation.statistics import (
@@ -13,41 +12,11 @@ from dts.evaluation.statistics import (
     paired_difference,
     summarize,
 )
-from result_table.records import Record, is_done, read_record, read_scores, settings_hash
+from result_table.runs import Runs, mean_minutes, mean_step_time
 from result_table.spec import Row, Table
 
 END_MARKER = '<!-- /table -->'
 MISSING = '-'
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run: its metrics in percent (None where undefined) and its record."""
-
-    scores: Mapping[str, float | None]
-    record: Record
-
-
-Runs = Mapping[tuple[str, str, int], Run]
-
-
-def collect(table: Table, root: Path) -> dict[tuple[str, str, int], Run]:
-    """Read the finished runs of a table.
-
-    Args:
-        table: the table.
-        root: its folder of runs.
-
-    Returns:
-        (row, split, seed) -> run; runs of other settings are left out.
-    """
-    runs = {}
-    for cell in table.cells():
-        folder = root / cell.folder
-        scores, record = read_scores(folder), read_record(folder)
-        if scores is not None and record is not None and is_done(folder, settings_hash(cell)):
-            runs[cell.row, cell.split, cell.seed] = Run(scores, record)
-    return runs
 
 
 def render(table: Table, runs: Runs) -> str:
@@ -100,8 +69,17 @@ def replace_block(text: str, name: str, block: str, file: Path) -> str:
     return f'{before}{start_marker}\n\n{block}\n\n{END_MARKER}{after}'
 
 
-def format_summary(summary: Summary, expected: int, *, signed: bool = False) -> str:
-    """Return a mean with its spread, and how many seeds it has when some are missing."""
+def format_summary(
+    summary: Summary, expected: int, *, signed: bool = False, is_restricted: bool = False
+) -> str:
+    """Return a mean with its spread, and how many seeds it has if some are missing or left out.
+
+    Args:
+        summary: over seeds.
+        expected: how many seeds it should have.
+        signed: whether a positive mean has its sign.
+        is_restricted: whether the row has fewer seeds than the table.
+    """
     if summary.mean is None:
         return MISSING
     text = f'{summary.mean:+.2f}' if signed else f'{summary.mean:.2f}'
@@ -109,6 +87,8 @@ def format_summary(summary: Summary, expected: int, *, signed: bool = False) -> 
         text += f' +- {summary.spread:.2f}'
     if summary.size < expected:
         text += f' ({summary.size} of {expected} seeds)'
+    elif is_restricted:
+        text += f' ({expected} seed{"s" if expected > 1 else ""})'
     return text
 
 
@@ -125,31 +105,44 @@ def _by_seed(table: Table, runs: Runs, row: str, split: str, metric: str) -> ByS
 
 def _score_table(table: Table, runs: Runs) -> str:
     """Mean and spread per method, metric and split; mean over several splits; cost."""
-    lines = [['method', 'metric', *_score_columns(table), 'CPU min']]
+    speed = ['ms/step'] if table.step_time else []
+    lines = [['method', 'metric', *_score_columns(table), 'CPU min', *speed]]
     for row in table.rows:
-        costs = [run.record.cpu_seconds / 60 for key, run in runs.items() if key[0] == row.name]
-        cost = summarize(costs).mean
+        costs = [_cost_text(table, runs, row)]
+        if table.step_time:
+            time = mean_step_time(runs, row)
+            costs.append(MISSING if time is None else f'{time:.0f}')
         for metric in row.columns:
             splits = [_by_seed(table, runs, row.name, s.name, metric) for s in table.splits]
-            texts = _score_texts(table, splits, signed=False)
-            cost_text = MISSING if cost is None else f'{cost:.1f}'
-            lines.append([row.name, metric, *texts, cost_text])
+            texts = _score_texts(table, row.seeds, splits, signed=False)
+            lines.append([row.name, metric, *texts, *costs])
     return _markdown(lines)
+
+
+def _cost_text(table: Table, runs: Runs, row: Row) -> str:
+    """CPU minutes of a row, and behind them those of its teachers."""
+    own, taught = mean_minutes(table, runs, row)
+    if own is None:
+        return MISSING
+    if not row.teachers:
+        return f'{own:.1f}'
+    return f'{own:.1f} (+ {MISSING if taught is None else f"{taught:.1f}"})'
 
 
 def _difference_table(table: Table, runs: Runs) -> str:
     """Differences to the first row, paired by split and seed."""
-    baseline = table.rows[0].name
+    baseline = table.rows[0]
     lines = [['method', 'metric', *_score_columns(table), 'each seed']]
     for row, metric, base_metric in _compared(table.rows):
         splits = [
             paired_difference(
                 _by_seed(table, runs, row.name, split.name, metric),
-                _by_seed(table, runs, baseline, split.name, base_metric),
+                _by_seed(table, runs, baseline.name, split.name, base_metric),
             )
             for split in table.splits
         ]
-        texts = _score_texts(table, splits, signed=True)
+        shared = [seed for seed in row.seeds if seed in baseline.seeds]
+        texts = _score_texts(table, shared, splits, signed=True)
         seeds = ', '.join(f'{value:+.2f}' for value in mean_over_splits(splits).values())
         lines.append([row.name, metric, *texts, seeds or MISSING])
     return _markdown(lines)
@@ -160,11 +153,17 @@ def _score_columns(table: Table) -> list[str]:
     return [*(split.name for split in table.splits), *(['mean'] if len(table.splits) > 1 else [])]
 
 
-def _score_texts(table: Table, splits: Sequence[BySeed], *, signed: bool) -> list[str]:
-    """Mean and spread over seeds, one for each of ``_score_columns``."""
+def _score_texts(
+    table: Table, seeds: Sequence[int], splits: Sequence[BySeed], *, signed: bool
+) -> list[str]:
+    """Mean and spread over the seeds of a row, one for each of ``_score_columns``."""
     values = [*splits, *([mean_over_splits(splits)] if len(splits) > 1 else [])]
     cells = [summarize(value.values()) for value in values]
-    return [format_summary(cell, len(table.seeds), signed=signed) for cell in cells]
+    is_restricted = len(seeds) < len(table.seeds)
+    return [
+        format_summary(cell, len(seeds), signed=signed, is_restricted=is_restricted)
+        for cell in cells
+    ]
 
 
 def _class_table(table: Table, runs: Runs) -> str:
@@ -193,16 +192,26 @@ def _provenance(table: Table, runs: Runs) -> str:
         ' '.join(f'{name} {version}' for name, version in record.versions.items())
         for record in records
     )
-    total = len(table.seeds) * len(table.splits) * len(table.rows)
+    total = sum(1 for _ in table.cells())
     dates = sorted(attempt.started[:10] for attempt in attempts)
     seeds = ', '.join(map(str, table.seeds))
     period = MISSING if not dates else ' to '.join(dict.fromkeys((dates[0], dates[-1])))
     return (
         f'Command: `python tools/benchmarks/run_table.py {table.file.as_posix()}`. '
         f'{len(runs)} of {total} runs. Seeds: {seeds} (of the run and of the split); +- is the '
-        'sample standard deviation over seeds; mean: of the splits, per seed. CPU min: user and '
-        f'system time of a run, test included. Code: {commits}. Machine: {machines}, one thread '
-        f'per run. Versions: {versions}. Date: {period}.'
+        'sample standard deviation over seeds; mean: of the splits, per seed. '
+        f'{_cost_legend(table)}Code: {commits}. Machine: {machines}, one thread per run. '
+        f'Versions: {versions}. Date: {period}.'
+    )
+
+
+def _cost_legend(table: Table) -> str:
+    """Say what the columns of cost are."""
+    taught = ', in brackets that of its teachers' if any(row.teachers for row in table.rows) else ''
+    speed = 'ms/step: wall-clock time of a training step, loading included. '
+    return (
+        f'CPU min: user and system time of a run, test included{taught}. '
+        f'{speed if table.step_time else ""}'
     )
 
 

@@ -1,0 +1,60 @@
+"""Options of tools/train.py: what they make of a config."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+
+from dts.config import load_config
+
+LOCAL, TENSORBOARD = dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')
+
+
+@pytest.fixture
+def tool(repository: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The tool as a module that finds every package."""
+    spec = importlib.util.spec_from_file_location('train_tool', repository / 'tools/train.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: name))
+    monkeypatch.setattr(module, 'importlib', found)
+    return module
+
+
+def test_tensorboard_is_added_to_the_log_of_the_config(tool: ModuleType, repository: Path) -> None:
+    cfg = load_config(repository / 'configs/_base_/runtime.py')
+    tool.add_tensorboard(cfg)
+    assert cfg.visualizer == dict(
+        type='SegLocalVisualizer', name='visualizer', vis_backends=[LOCAL, TENSORBOARD]
+    )
+    tool.add_tensorboard(cfg)
+    assert cfg.visualizer.vis_backends == [LOCAL, TENSORBOARD]  # MMEngine refuses a second one
+
+
+def test_tensorboard_without_a_visualizer_keeps_what_mmengine_builds(tool: ModuleType) -> None:
+    cfg = Config()
+    tool.add_tensorboard(cfg)
+    assert cfg.visualizer == dict(type='Visualizer', vis_backends=[LOCAL, TENSORBOARD])
+
+
+def test_missing_tensorboard_is_told_with_the_command(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool.importlib.util, 'find_spec', lambda _: None)
+    cfg = Config()
+    with pytest.raises(ValueError, match=r'--tensorboard needs .*: pip install tensorboard'):
+        tool.add_tensorboard(cfg)
+    assert 'visualizer' not in cfg
+
+
+def test_report_keeps_what_the_config_says_of_it(tool: ModuleType) -> None:
+    cfg = Config(dict(default_hooks=dict(logger=dict(interval=5))))
+    tool.add_report(cfg)
+    assert cfg.default_hooks == dict(logger=dict(interval=5), report=dict(type='dts.ReportHook'))
+    cfg.merge_from_dict({'default_hooks.report.every_validation': True})
+    tool.add_report(cfg)
+    assert cfg.default_hooks.report == dict(type='dts.ReportHook', every_validation=True)
