@@ -26,7 +26,8 @@ class FolderDataset(CheckedSegDataset):
 
     Args:
         classes: class names in the order of the ids.
-        palette: one RGB color in 0..255 for each class; None makes distinct ones.
+        palette: one RGB color in 0..255 for each class; None makes distinct ones, black for a class
+            named ``background``.
         data_prefix: ``img_path`` and, for labelled images, ``seg_map_path``.
         **kwargs: the other arguments of ``CheckedSegDataset``.
 
@@ -50,7 +51,7 @@ class FolderDataset(CheckedSegDataset):
             )
         if len(set(classes)) != len(classes):
             raise ValueError(f'`classes` holds a name twice: {list(classes)}.')
-        colors = distinct_palette(len(classes)) if palette is None else [list(c) for c in palette]
+        colors = default_palette(classes) if palette is None else [list(c) for c in palette]
         if len(colors) != len(classes):
             raise ValueError(
                 f'`palette` has {len(colors)} colors for {len(classes)} classes. Give one for '
@@ -130,6 +131,19 @@ class FolderDataset(CheckedSegDataset):
                 'Masks are matched by stem: rename the files or remove the copies.'
             )
         return {stem: files[0] for stem, files in names.items()}
+
+
+def default_palette(classes: Sequence[str]) -> list[list[int]]:
+    """Return a color for each class: black for ``background``, distinct ones for the others.
+
+    Args:
+        classes: their names.
+    """
+    colors = distinct_palette(len(classes))
+    return [
+        [0, 0, 0] if name == 'background' else color
+        for name, color in zip(classes, colors, strict=True)
+    ]
 
 
 def distinct_palette(num_classes: int) -> list[list[int]]:

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from dts.datasets.folder import FolderDataset, distinct_palette
+from dts.datasets.folder import FolderDataset, default_palette, distinct_palette
 
 IMAGES = ('b.JPG', 'a.jpeg', 'c.PNG', 'd.tif', 'e.bmp', 'sub/a.TIFF')
 MASKS = ('a.png', 'b.PNG', 'c.tif', 'd.bmp', 'e.png', 'sub/a.png')
@@ -119,11 +119,18 @@ def test_wrong_settings_are_refused(root: Path, arguments: dict[str, Any], messa
         folder(root, **arguments)
 
 
+def test_only_the_background_is_black() -> None:
+    colors = distinct_palette(3)
+    assert default_palette(['a', 'background', 'b']) == [colors[0], [0, 0, 0], colors[2]]
+    assert default_palette(['a', 'b', 'c']) == colors
+    assert [0, 0, 0] not in distinct_palette(255)
+
+
 def test_classes_and_palette_reach_the_metainfo(root: Path) -> None:
     meta = folder(root, palette=[(1, 2, 3), (4, 5, 6)]).metainfo
     assert meta['classes'] == ('x', 'y')
     assert meta['palette'] == [[1, 2, 3], [4, 5, 6]]
-    assert folder(root).metainfo['palette'] == distinct_palette(2)
+    assert folder(root).metainfo['palette'] == default_palette(folder(root).metainfo['classes'])
 
 
 def test_default_colors_can_be_told_apart() -> None:
