@@ -75,7 +75,7 @@ class CouplingHook(Hook):
         is_training = method.student.training
         method.student.eval()
         predicted = self._predict(method.student)
-        for name in method.teachers.names:
+        for name in method.teachers.moving:
             teacher = method.teachers[name].segmentor
             distance = relative_distance(teacher, method.student)
             runner.message_hub.update_scalar(f'train/{name}.distance', distance)

@@ -94,7 +94,7 @@ class SwitchingTeachersHook(TeacherHook):
         self.build_bank(runner, names, self.teacher_type)
         self.motions = [
             EmaMotion(self.bank[name], self.student, self.decay, self.buffers)
-            for name in self.bank.names
+            for name in self.bank.moving
         ]
         self.shift_steps = self._shift_steps(runner)
         self.bank.active = self._on_duty(self.bank.updates)

@@ -27,7 +27,7 @@ from dts.methods.semi_supervised_host import SemiSupervisedHost
 from dts.mixing.plan import MixOperation, MixPlan, paste
 from dts.models.sub_network import SubNetwork, SubNetworkKind
 from dts.registry import MODELS
-from dts.segmentor import all_logits, decode_logits
+from dts.segmentor import HeadLogits, all_logits, decode_logits
 from dts.targets.exchange import Opinion
 from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
 from dts.targets.weighting import get_weighting, pixel_mask
@@ -114,12 +114,21 @@ class DualTeacher(SemiSupervisedHost):
         labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
         logits_mixed = heads[0].logits[num_labeled:]  # (U, K, H, W)
 
-        losses = self.score_heads(labeled_heads, views.labels, 'sup')
+        losses = self.learn_labeled(views, labeled_heads)
         losses['mix.loss_ce'] = self.unlabeled_term(logits_mixed, [mixed])
         losses |= self.learn_more(self.student, views, [Opinion(target)])
         return losses | self.label_statistics(
             target, self.threshold, logits_mixed, mixed.labels, views.samples
         )
+
+    def learn_labeled(self, views: Views, heads: list[HeadLogits]) -> Losses:
+        """Return the losses of the labelled images.
+
+        Args:
+            views: the batch.
+            heads: scores of the student on its labelled images, (B, K, H, W) each.
+        """
+        return self.score_heads(heads, views.labels, 'sup')
 
     @property
     def turn(self) -> int:

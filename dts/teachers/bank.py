@@ -77,6 +77,20 @@ class TeacherBank:
         bank.active = banks[0].active
         return bank
 
+    def extend(self, other: TeacherBank) -> None:
+        """Add the teachers of another bank behind those of this one; the active one stays.
+
+        Args:
+            other: a bank without a name of this one; its teachers are shared.
+
+        Raises:
+            ValueError: if both have a teacher of one name.
+        """
+        double = [name for name in other.names if name in self._teachers]
+        if double:
+            raise ValueError(f'two hooks make a teacher named {double[0]!r}')
+        self._teachers |= {name: other[name] for name in other.names}
+
     @property
     def names(self) -> list[str]:
         """Names of the teachers, in order."""

@@ -18,7 +18,15 @@ from test_resume import assert_equal_bitwise
 from dts.checkpoints.find import find_newest_checkpoint
 from dts.hooks.teacher_hook import unwrap
 from dts.registry import HOOKS, MODELS
-from runs import in_child, make_images, on_ranks, run_config, small_segformer, train
+from runs import (
+    as_dual_teacher,
+    in_child,
+    make_images,
+    on_ranks,
+    run_config,
+    small_segformer,
+    train,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +88,18 @@ def second_stage(root: Path, work_dir: Path, **overrides: Any) -> Config:
     return config
 
 
+def beside_dual_teacher(root: Path, work_dir: Path) -> Config:
+    """Labelled and unlabelled images, each with their teachers; shifts of 4 steps."""
+    config = as_dual_teacher(run_config(root, work_dir), shift=4)
+    config.model.type = 'dts.AssistedDualTeacher'
+    (hook,) = second_stage(root, work_dir).custom_hooks
+    config.custom_hooks = [hook, *config.custom_hooks]
+    config.val_dataloader = config.val_evaluator = config.val_cfg = None
+    config.train_cfg = dict(type='dts.TrainLoop', max_iters=12)
+    config.default_hooks.checkpoint.update(interval=7)
+    return config
+
+
 def everything(path: Path) -> dict[str, Any]:
     checkpoint = torch.load(path, weights_only=True)
     wanted = ('state_dict', 'optimizer', 'param_schedulers', 'dts')
@@ -99,6 +119,18 @@ def run_and_run_again_with_a_kill(stage: Any, root: Path, name: str) -> None:
     assert in_child(train, resumed) == 0
     expected = everything(root / f'{name}/iter_12.pth')
     assert_equal_bitwise(everything(root / f'{name}_killed/iter_12.pth'), expected)
+
+
+def test_an_assistant_beside_dual_teacher_resumes_exactly(tmp_path):
+    make_images(tmp_path)
+    first = first_stage(tmp_path, tmp_path / 'first')
+    assert in_child(train, first) == 0
+    first.dump(tmp_path / 'first.py')
+    run_and_run_again_with_a_kill(beside_dual_teacher, tmp_path, 'beside')
+    saved = torch.load(tmp_path / 'beside/iter_12.pth', weights_only=True)['dts']['teachers']
+    assert list(saved['teachers']) == ['teacher.0', 'teacher.1']
+    assert saved['frozen']['teacher']['checkpoint'].endswith('first/iter_12.pth')
+    assert saved['active'] == 'teacher.1'  # 12 steps in shifts of 4
 
 
 def test_both_stages_resume_exactly_and_write_stock_checkpoints(tmp_path):
