@@ -5,6 +5,7 @@ of LAD of published size in ``test_lad_configs.py``, of distillation in
 ``test_cityscapes_kd_configs.py`` and ``test_camvid_kd_configs.py``.
 """
 
+import copy
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mmseg.registry import HOOKS
 
 from dts.registry import DATA_SAMPLERS, MODELS
 from dts.teachers.bank import TeacherBank
+from dts.teachers.frozen import FrozenTeacher
 from toys import batch_of_two_views
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -59,6 +61,10 @@ def test_config_builds_and_takes_one_step(file):
     assert student.decode_head.num_classes == num_classes
     method = MODELS.build(config.model).train()
     method.attach_teachers(TeacherBank.from_student(method.student, ['teacher']))
+    if config.model.type == 'dts.AssistedDualTeacher':
+        origin = dict(checkpoint='teacher.pth', sha256='0')
+        assistant = FrozenTeacher(copy.deepcopy(method.student), method.student, origin)
+        method.attach_teachers(TeacherBank(dict(assistant=assistant)))
     wrapper = build_optim_wrapper(method, config.optim_wrapper)
     before = method.student.decode_head.conv_seg.weight.clone()
     batch = batch_of_two_views(2, size=SIZE, num_classes=num_classes)

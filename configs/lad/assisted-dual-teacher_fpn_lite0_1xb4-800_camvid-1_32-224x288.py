@@ -1,0 +1,13 @@
+# A label-assisted teacher (LAD) on 11 labelled CamVid frames beside Dual Teacher on the others: our combination. Not scored yet, see README.md.
+_base_ = ['../dual_teacher/dual-teacher_fpn_lite0_1xb4-800_camvid-1_32-224x288.py']
+teacher = 'lad-teacher_fpn_lite0_1xb4-800_camvid-224x288'
+# 3.0 is LAD's weight of channel-wise distillation at temperature 4, the default loss.
+model = dict(type='dts.AssistedDualTeacher', assist_weight=3.0)
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(
+        type='dts.LabelAssistedTeacherHook',
+        config=f'configs/lad/{teacher}.py',
+        checkpoint=f'work_dirs/{teacher}/iter_800.pth',
+    ),
+]
