@@ -189,7 +189,7 @@ def test_missing_encoder_is_told(tmp_path: Path, run: tuple[str, str], monkeypat
 
 def test_section_of_the_guide_works_as_written(tmp_path: Path, monkeypatch) -> None:
     """Both commands, then the Python lines, in a user's folder."""
-    section = OWN_DATA.split('## 6.')[1]
+    section = OWN_DATA.split('## 6.')[1].split('\n## ')[0]
     (guide_config,) = set(re.findall(r'configs/\S+\.py', section))
     commands = [shlex.split(line) for line in re.findall(r'^    python (.+)$', section, re.M)]
     (code,) = re.findall(r'```python\n(.*?)```', section, re.DOTALL)
