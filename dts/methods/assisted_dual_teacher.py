@@ -11,11 +11,14 @@ ECCV 2024 (labelled images).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from dts.methods.dual_teacher import DualTeacher
-from dts.methods.host import Views
+from dts.methods.host import Half, Views
 from dts.registry import MODELS
 from dts.segmentor import HeadLogits, decode_logits
 from dts.teachers.bank import TeacherBank
@@ -108,6 +111,20 @@ class AssistedDualTeacher(DualTeacher):
             term = self.assist(heads[0].logits, self._ask(views), valid)
             losses['assist.loss_kd'] = self.assist_weight * term
         return losses
+
+    def learn(self, student: EncoderDecoder, halves: Sequence[Half]) -> Losses:
+        """Refuse to be a host: two groups would learn without the assistant, unnoticed.
+
+        Args:
+            student: not used.
+            halves: not used.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            'dts.AssistedDualTeacher is no host of dts.DualTeacherStudent: take dts.DualTeacher'
+        )
 
     @torch.no_grad()
     def _ask(self, views: Views) -> Tensor:

@@ -114,3 +114,9 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="two hooks make a teacher named 'teacher'"):
         method.attach_teachers(TeacherBank({'teacher': assistant_of(method.student)}))
     assert isinstance(method, DualTeacher)
+
+
+def test_it_is_refused_as_a_host_that_would_forget_the_assistant() -> None:
+    method = build('dts.AssistedDualTeacher')
+    with pytest.raises(NotImplementedError, match=r'is no host of dts\.DualTeacherStudent'):
+        method.learn(method.student, [])

@@ -345,12 +345,13 @@ def test_table_without_teachers_reads_as_it_did(folder: Path) -> None:
 
 def test_time_of_a_step_is_read_from_all_attempts(tmp_path: Path) -> None:
     assert read_step_time(tmp_path) is None
-    for attempt, times in (('20300101_000000', (0.5, 0.7)), ('20300102_000000', (0.3,))):
+    first, second = {1: 0.5, 2: 0.7, 3: 0.9}, {3: 0.3}  # killed after step 3, resumed from step 2
+    for attempt, times in (('20300101_000000', first), ('20300102_000000', second)):
         folder = tmp_path / attempt / 'vis_data'
         folder.mkdir(parents=True)
-        lines = [json.dumps({'lr': 0.1, 'time': time}) for time in times]
-        lines.append(json.dumps({'student/mIoU': 40.0, 'time': 9.0}))
-        (folder / 'scalars.json').write_text('\n'.join(lines) + '\n')
+        lines = [json.dumps({'lr': 0.1, 'time': t, 'step': step}) for step, t in times.items()]
+        lines.append(json.dumps({'student/mIoU': 40.0, 'time': 9.0, 'step': 3}))
+        (folder / 'scalars.json').write_text('\n'.join([*lines, '{"lr": 0.1, "ti']))
     assert read_step_time(tmp_path) == pytest.approx(500.0)
 
 

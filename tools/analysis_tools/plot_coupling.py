@@ -9,14 +9,14 @@ beside their teacher hook.
 from __future__ import annotations
 
 import argparse
-import json
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+import dts  # noqa: F401 - before anything imports mmseg
 from dts.launch import user_errors
+from dts.report.logged import read_logged
 
 QUANTITIES = {
     'distance': 'distance ||teacher - student|| / ||student||',
@@ -51,25 +51,22 @@ def read_curves(work_dir: Path) -> Curves:
         FileNotFoundError: if there is no log.
         ValueError: if the log has no such curve.
     """
-    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    if not logs:
+    logged = read_logged(work_dir).train
+    if not logged:
         raise FileNotFoundError(
             f'{work_dir}: no */vis_data/scalars.json; give the work_dir of a training run'
         )
-    curves: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for log in logs:
-        for line in log.read_text().splitlines():
-            values = json.loads(line)
-            for key, value in values.items():
-                teacher, _, quantity = key.rpartition('.')
-                if quantity in QUANTITIES:
-                    curves[teacher, quantity][values['step']] = value
+    curves: Curves = {}
+    for key, series in logged.items():
+        teacher, _, quantity = key.rpartition('.')
+        if quantity in QUANTITIES:
+            curves[teacher, quantity] = sorted(series.items())
     if not curves:
         raise ValueError(
             f"{work_dir}: its log has no curve of teachers; add dict(type='dts.CouplingHook') to "
             'custom_hooks and train again'
         )
-    return {key: sorted(points.items()) for key, points in curves.items()}
+    return curves
 
 
 def plot(runs: dict[str, Curves], out: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from mmengine.config import Config
 
 from dts.config import default_data_root
+from dts.report.logged import read_logged
 from result_table.spec import Cell
 
 RECORD_FILE = 'cell.json'
@@ -93,14 +94,10 @@ def read_step_time(folder: Path) -> float | None:
         folder: of a run.
 
     Returns:
-        Milliseconds of wall-clock time, loading included, over all attempts; None without a log.
+        Milliseconds of wall-clock time, loading included; of a resumed run every step counts once.
+        None without a log.
     """
-    lines = [
-        json.loads(line)
-        for file in folder.glob('*/vis_data/scalars.json')
-        for line in file.read_text().splitlines()
-    ]
-    times = [line['time'] for line in lines if 'lr' in line]  # others are of an evaluation
+    times = read_logged(folder).train.get('time', {}).values()
     return 1000 * sum(times) / len(times) if times else None
 
 
