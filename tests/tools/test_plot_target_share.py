@@ -61,7 +61,7 @@ def test_runs_that_are_missing_are_named(tmp_path, monkeypatch):
     table.write_text(TABLE)
     (tmp_path / 'base.py').write_text('')
     with pytest.raises(ValueError, match=r'finished runs of "0 % target".*run_table.py'):
-        plot_target_share.read_scores(table, tmp_path)
+        plot_target_share.read_scores(table, tmp_path / 'results.jsonl')
 
 
 @pytest.mark.slow

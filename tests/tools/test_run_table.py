@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,8 @@ from result_table.processes import option_text
 from result_table.progress import estimate_seconds, read_progress
 from result_table.records import Attempt, Record, read_record
 from result_table.render import format_summary, render, replace_block
-from result_table.runs import Run, collect
+from result_table.results import Results, Run
+from result_table.runs import collect
 from result_table.table_file import load_table
 
 from dts.evaluation.statistics import Summary
@@ -88,7 +91,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(*arguments: str) -> int:
     """Run the driver with the program above."""
-    return run_table.main(['table.yml', '--work-root', 'runs', *arguments], Path('train.py'))
+    options = ['--work-root', 'runs', '--results', 'results.jsonl']
+    return run_table.main(['table.yml', *options, *arguments], Path('train.py'))
 
 
 def set_options(folder: Path, **options: object) -> None:
@@ -97,10 +101,13 @@ def set_options(folder: Path, **options: object) -> None:
     (folder / 'table.yml').write_text(text)
 
 
-def record(cpu_seconds: float = 60.0, commit: str = 'abc-dirty') -> Record:
-    """A record of one attempt."""
+def finished(
+    scores: Mapping[str, float | None], cpu_seconds: float = 60.0, commit: str = 'abc-dirty'
+) -> Run:
+    """A finished run of one attempt."""
     attempt = Attempt('2030-01-02 03:04:05', commit, cpu_seconds, 1.0, 0)
-    return Record('hash', ['python'], 'CPU, 2 cores', {'torch': '1.2'}, [attempt])
+    record = Record('hash', ['python'], 'CPU, 2 cores', {'torch': '1.2'}, [attempt])
+    return Run.of(scores, record, None)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +138,7 @@ def test_render_by_hand(folder: Path) -> None:
         ('Better', '1/4', 1): {'student/mIoU': 52.0},
     }
     runs = {
-        key: Run(value, record(60.0 * (1 + key[2]), 'abc' if key[2] else 'def-dirty'))
+        key: finished(value, 60.0 * (1 + key[2]), 'abc' if key[2] else 'def-dirty')
         for key, value in scores.items()
     }
     text = render(load_table(folder / 'table.yml'), runs)
@@ -167,7 +174,7 @@ def test_scores_of_a_domain_are_compared_with_those_of_the_same_domain(folder: P
         'Base': {'student/mIoU': 40.0, 'source/student/mIoU': 80.0, 'source/student/IoU.car': 70.0},
         'Better': {'student/mIoU': 45.0, 'source/student/mIoU': 79.0},
     }
-    runs = {(row, '1/8', seed): Run(scores[row], record()) for row in scores for seed in (0, 1)}
+    runs = {(row, '1/8', seed): finished(scores[row]) for row in scores for seed in (0, 1)}
     lines = render(load_table(folder / 'table.yml'), runs).splitlines()
     expected = [  # one split has no mean over splits
         '| method | metric | 1/8 | each seed |',
@@ -296,11 +303,11 @@ def test_run_of_other_settings_is_moved_aside_and_not_counted(folder: Path) -> N
     assert run('--only', 'base/1_8/seed0') == 0
     set_options(folder, level=5)
     table = load_table(folder / 'table.yml')
-    assert collect(table, Path('runs/toy')) == {}
+    assert collect(table, Results(Path('results.jsonl'))) == {}
     assert run('--only', 'base/1_8/seed0') == 0
-    (result,) = collect(table, Path('runs/toy')).values()
+    (result,) = collect(table, Results(Path('results.jsonl'))).values()
     assert result.scores['student/mIoU'] == 45
-    assert len(result.record.attempts) == 1
+    assert len(result.commits) == 1
     old = json.loads((folder / 'runs/toy/base/1_8/seed0.old0/test.json').read_text())
     assert old['student/mIoU'] == 40
 
@@ -309,6 +316,50 @@ def test_render_only_runs_nothing(folder: Path) -> None:
     assert run('--render-only') == 0
     assert not (folder / 'runs').exists()
     assert '| Base | student/mIoU | - | - | - | - |' in (folder / 'README.md').read_text()
+
+
+@pytest.mark.slow
+def test_results_outlive_their_runs_and_serve_other_tables(folder: Path) -> None:
+    assert run('--only', 'base') == 0
+    lines = (folder / 'results.jsonl').read_text().splitlines()
+    assert len(lines) == 4
+    assert str(folder) not in '\n'.join(lines)  # nothing of the machine's folders
+    shutil.rmtree(folder / 'runs')
+    other = TABLE.replace('name: toy', 'name: other').replace('name: Base', 'name: First')
+    (folder / 'table.yml').write_text(other)
+    (folder / 'README.md').write_text('<!-- table: other -->\n<!-- /table -->\n')
+    assert run('--only', 'first') == 0
+    assert list((folder / 'runs/other').iterdir()) == [folder / 'runs/other/lock']  # nothing ran
+    readme = (folder / 'README.md').read_text()
+    assert '| First | student/mIoU | 40.50 +- 0.71 | 50.50 +- 0.71 | 45.50 +- 0.71 |' in readme
+    assert '| car | 41.5 | - | - |' in readme
+    # a file of one's own makes every run again
+    assert run('--only', 'first/1_8/seed1', '--results', 'mine.jsonl') == 0
+    assert (folder / 'runs/other/first/1_8/seed1/test.json').is_file()
+    assert len((folder / 'mine.jsonl').read_text().splitlines()) == 1
+
+
+def test_result_replaces_the_one_with_the_same_settings(folder: Path) -> None:
+    cells = list(load_table(folder / 'table.yml').cells())
+    first, second = Results(Path('results.jsonl')), Results(Path('results.jsonl'))
+    first.add(cells[0], finished({'student/mIoU': 1.0}))
+    second.add(cells[1], finished({'student/mIoU': 2.0}))  # has not read the line of the first
+    second.add(cells[0], finished({'student/mIoU': 3.0, 'teacher/mIoU': None}))
+    known = Results(Path('results.jsonl'))
+    expected = finished({'student/mIoU': 3.0, 'teacher/mIoU': None})
+    assert known.get(records.settings_hash(cells[0])) == expected
+    assert known.get(records.settings_hash(cells[1])) == finished({'student/mIoU': 2.0})
+    assert known.get(records.settings_hash(cells[2])) is None
+
+
+@pytest.mark.parametrize('line', ['{"settings": "a"', '{"settings": "a"}', '[]'])
+def test_line_that_is_no_result_is_named(folder: Path, line: str) -> None:
+    results = Results(Path('results.jsonl'))
+    results.add(next(load_table(folder / 'table.yml').cells()), finished({}))
+    with (folder / 'results.jsonl').open('a') as stream:
+        stream.write(line)
+    with pytest.raises(ValueError, match=r'results.jsonl, line 2 is not the result of a run'):
+        run('--render-only')
 
 
 def test_wrong_pattern_and_second_driver_are_refused(folder: Path) -> None:
@@ -327,7 +378,8 @@ def test_children_end_with_the_driver(folder: Path, number: int) -> None:
     set_options(folder, sleep=60)
     (folder / 'driver.py').write_text(
         'from pathlib import Path; import run_table; '
-        "run_table.main(['table.yml', '--work-root', 'runs', '--jobs', '2'], Path('train.py'))"
+        "run_table.main(['table.yml', '--work-root', 'runs', '--results', 'results.jsonl', "
+        "'--jobs', '2'], Path('train.py'))"
     )
     with (folder / 'driver.log').open('wb') as log:
         driver = ForkedScript([sys.executable, 'driver.py'], log)
@@ -359,6 +411,7 @@ def test_commit_says_when_the_tree_has_changes(
     assert records.git_commit(Path('README.md')) == clean
     (tmp_path / 'new.py').write_text('c')
     assert records.git_commit(Path('README.md')) == f'{clean}-dirty'
+    assert records.git_commit(Path('README.md'), Path('new.py')) == clean
 
 
 def _wait_until(condition: object, seconds: float = 20) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from result_table import configs, records
 from result_table.configs import complete_config
 from result_table.records import Attempt, Record, read_record, read_step_time, settings_hash
 from result_table.render import format_summary, render
-from result_table.runs import Run, collect
+from result_table.results import Results, Run
+from result_table.runs import collect
 from result_table.spec import Cell
 from result_table.table_file import load_table
 
@@ -102,7 +104,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(*arguments: str) -> int:
     """Run the driver with the program above."""
-    return run_table.main(['table.yml', '--work-root', 'runs', *arguments], Path('train.py'))
+    options = ['--work-root', 'runs', '--results', 'results.jsonl']
+    return run_table.main(['table.yml', *options, *arguments], Path('train.py'))
 
 
 def rewrite(folder: Path, old: str, new: str) -> None:
@@ -231,7 +234,7 @@ def test_settings_are_those_of_the_run_and_of_all_that_taught_it(folder: Path) -
 @pytest.mark.slow
 def test_students_follow_their_teachers_and_are_skipped_when_done(folder: Path) -> None:
     assert run('--jobs', '4') == 0
-    runs = collect(load_table(Path('table.yml')), Path('runs/toy'))
+    runs = collect(load_table(Path('table.yml')), Results(Path('results.jsonl')))
     scores = {key: run.scores['student/mIoU'] for key, run in runs.items()}
     assert len(scores) == 14
     for split, level in (('near', 0), ('far', 100)):
@@ -297,6 +300,21 @@ def test_student_without_its_teacher_is_told_and_not_started(
     assert starts('big/near/seed0') == starts('middle/near/seed0') == 1
 
 
+@pytest.mark.slow
+def test_teacher_whose_files_are_gone_is_trained_once_more_for_a_student_that_waits(
+    folder: Path,
+) -> None:
+    assert run('--only', 'big') == 0
+    assert run('--only', 'middle/near/seed0') == 0
+    shutil.rmtree(folder / 'runs')
+    assert run('--only', '/near/seed0') == 0  # nobody waits for Big
+    assert starts('big/near/seed0') == starts('middle/near/seed0') == 0
+    assert starts('alone/near/seed0') == 1
+    assert run('--only', '/near/seed1') == 0
+    assert starts('big/near/seed1') == starts('middle/near/seed1') == 1
+    assert starts('small/near/seed1') == 1
+
+
 @pytest.mark.parametrize(
     ('size', 'expected', 'text'),
     [(1, 1, '45.00 (1 seed)'), (2, 2, '45.00 (2 seeds)'), (1, 2, '45.00 (1 of 2 seeds)')],
@@ -359,4 +377,4 @@ def _run(minutes: float, step_time: float | None, score: float) -> Run:
     """A finished run."""
     attempt = Attempt('2030-01-02 03:04:05', 'abc', 60 * minutes, 1.0, 0)
     record = Record('hash', ['python'], 'CPU, 2 cores', {'torch': '1.2'}, [attempt])
-    return Run({'student/mIoU': score}, record, step_time)
+    return Run.of({'student/mIoU': score}, record, step_time)

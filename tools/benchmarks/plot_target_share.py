@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from result_table.results import Results
 from result_table.runs import collect
 from result_table.table_file import load_table
 
@@ -31,17 +32,20 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('table', type=Path, help='table file')
     parser.add_argument('--out', type=Path, default=Path('target_share.png'), help='PNG, PDF, SVG')
     parser.add_argument(
-        '--work-root', type=Path, default=Path('work_dirs/tables'), help='folder of all runs'
+        '--results',
+        type=Path,
+        default=Path('tools/benchmarks/results.jsonl'),
+        help='results of finished runs (default: %(default)s)',
     )
     return parser.parse_args(arguments)
 
 
-def read_scores(table_file: Path, work_root: Path) -> dict[int, Mapping[str, float]]:
+def read_scores(table_file: Path, results: Path) -> dict[int, Mapping[str, float]]:
     """Return the metrics of the first seed by target share.
 
     Args:
         table_file: the table.
-        work_root: folder of the runs of all tables.
+        results: file of finished runs.
 
     Returns:
         Share in percent -> metrics, shares rising.
@@ -50,7 +54,7 @@ def read_scores(table_file: Path, work_root: Path) -> dict[int, Mapping[str, flo
         ValueError: if fewer than two runs are finished, or the run without target is not.
     """
     table = load_table(table_file)
-    runs = collect(table, work_root / table.name)
+    runs = collect(table, Results(results))
     found: dict[int, Mapping[str, float]] = {}
     for (row, _, seed), run in runs.items():
         named = SHARE.fullmatch(row)
@@ -59,7 +63,7 @@ def read_scores(table_file: Path, work_root: Path) -> dict[int, Mapping[str, flo
     if len(found) < 2 or 0 not in found:
         raise ValueError(
             f'{table_file}: needs finished runs of "0 % target" and of another share, found '
-            f'{sorted(found)} in {work_root / table.name}: run tools/benchmarks/run_table.py first'
+            f'{sorted(found)} in {results}: run tools/benchmarks/run_table.py first'
         )
     return dict(sorted(found.items()))
 
@@ -134,7 +138,7 @@ def plot(shares: Sequence[int], target: Curves, source: Curves, out: Path) -> No
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the runs and write the figure."""
     args = parse_args(arguments)
-    scores = read_scores(args.table, args.work_root)
+    scores = read_scores(args.table, args.results)
     plot(list(scores), *make_curves(scores), args.out)
     print(args.out)
 

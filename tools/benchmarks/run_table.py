@@ -18,13 +18,15 @@ from result_table.progress import say
 from result_table.protocols import check_protocols
 from result_table.records import replace_file
 from result_table.render import render, replace_block
-from result_table.runs import collect
+from result_table.results import Results
+from result_table.runs import collect, gather
 from result_table.spec import Table
 from result_table.table_file import load_table
 
 from dts.child_process import locked
 
 TRAIN_SCRIPT = Path('tools/train.py')
+RESULTS = Path('tools/benchmarks/results.jsonl')
 
 
 def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -32,8 +34,8 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Run what is missing of a result table, each run as a single-threaded process, '
         'and rewrite the table of its README after every run. Stop it whenever you like and start '
-        'it again: finished runs are skipped, others go on from their newest checkpoint. A run '
-        'starts when those of its teachers are done.'
+        'it again: runs with a result are skipped, others go on from their newest checkpoint. A '
+        'run starts when those of its teachers are done.'
     )
     parser.add_argument('table', type=Path, help='table file, see configs/*/table_*.yml')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='default: one per core')
@@ -44,15 +46,22 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--work-root', type=Path, default=Path('work_dirs/tables'), help='folder of all runs'
     )
+    parser.add_argument(
+        '--results',
+        type=Path,
+        default=RESULTS,
+        help='results of finished runs of all tables (default: %(default)s); name a new file to '
+        'make every run again',
+    )
     return parser.parse_args(arguments)
 
 
-def write_readme(table: Table, root: Path) -> None:
-    """Rewrite the table in its README from the files of its runs.
+def write_readme(table: Table, results: Results) -> None:
+    """Rewrite the table in its README.
 
     Args:
         table: the table.
-        root: folder of its runs.
+        results: of finished runs.
 
     Raises:
         FileNotFoundError: if there is no README.
@@ -61,7 +70,7 @@ def write_readme(table: Table, root: Path) -> None:
     if not table.readme.is_file():
         raise FileNotFoundError(f'{table.file}: readme {table.readme} is not there: write it first')
     old = table.readme.read_text()
-    new = replace_block(old, table.name, render(table, collect(table, root)), table.readme)
+    new = replace_block(old, table.name, render(table, collect(table, results)), table.readme)
     if new != old:
         replace_file(table.readme, new)
 
@@ -81,7 +90,13 @@ def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRI
     check_protocols(table)
     check_teachers(table)
     root = args.work_root / table.name
-    write_readme(table, root)
+    results = Results(args.results)
+
+    def update() -> None:
+        gather(table, root, results)
+        write_readme(table, results)
+
+    update()
     if args.render_only:
         return 0
     cells = list(table.cells())
@@ -97,8 +112,9 @@ def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRI
             root,
             jobs=args.jobs,
             train_script=train_script,
+            results=results,
             readme=table.readme,
-            on_finished=lambda: write_readme(table, root),
+            on_finished=update,
         )
     for line in failures:
         say(line)

@@ -18,6 +18,7 @@ from dts.child_process import start_child
 from result_table.configs import config_file, write_configs
 from result_table.progress import describe_progress, say
 from result_table.records import (
+    SCORES_FILE,
     Attempt,
     Record,
     describe_machine,
@@ -29,6 +30,7 @@ from result_table.records import (
     settings_hash,
     write_record,
 )
+from result_table.results import Results
 from result_table.schedule import Schedule
 from result_table.spec import Cell
 
@@ -88,6 +90,7 @@ def run_cells(
     *,
     jobs: int,
     train_script: Path,
+    results: Results,
     readme: Path,
     on_finished: Callable[[], None],
 ) -> list[str]:
@@ -100,13 +103,15 @@ def run_cells(
         root: folder of the table.
         jobs: processes at a time.
         train_script: program to run.
-        readme: file that ``on_finished`` rewrites; its changes do not make the code dirty.
+        results: of finished runs, which are not run again.
+        readme: file that ``on_finished`` rewrites; its changes and those of the results do not
+            make the code dirty.
         on_finished: called after every run that ended well.
 
     Returns:
         One line for every run that failed, or could not start for want of its teacher.
     """
-    schedule = Schedule(cells, root)
+    schedule = Schedule(cells, root, results)
     waiting = schedule.waiting
     total = len(cells)
     say(f'{total} runs, {total - len(waiting)} done before, {jobs} at a time')
@@ -118,7 +123,7 @@ def run_cells(
         while waiting or running:
             failures += schedule.pop_orphans([run.cell for run in running])
             while len(running) < jobs and (cell := schedule.pop()):
-                running.append(_start(cell, root, train_script, readme))
+                running.append(_start(cell, root, train_script, (readme, results.file)))
                 say(f'start {cell.name}')
             time.sleep(POLL_SECONDS)
             for run in [run for run in running if _has_ended(run)]:
@@ -150,7 +155,7 @@ def _elapsed(run: Running) -> tuple[float, Path]:
     return time.monotonic() - run.started, run.folder / LOG_FILE
 
 
-def _start(cell: Cell, root: Path, train_script: Path, readme: Path) -> Running:
+def _start(cell: Cell, root: Path, train_script: Path, rewritten: Sequence[Path]) -> Running:
     """Start or resume a run."""
     folder = root / cell.folder
     settings = settings_hash(cell)
@@ -159,13 +164,14 @@ def _start(cell: Cell, root: Path, train_script: Path, readme: Path) -> Running:
         _move_aside(folder)
         record = None
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / SCORES_FILE).unlink(missing_ok=True)  # of a teacher that is trained once more
     resume = record is not None
     command = train_command(cell, root, train_script, resume=resume)
     if cell.teachers:
         write_configs(cell, root)
     if record is None:
         record = Record(settings, command, describe_machine(), describe_versions())
-    record.attempts.append(Attempt(started=now(), commit=git_commit(readme)))
+    record.attempts.append(Attempt(started=now(), commit=git_commit(*rewritten)))
     write_record(record, folder)
     with (folder / LOG_FILE).open('ab') as log:
         env = {**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}

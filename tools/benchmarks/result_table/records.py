@@ -128,11 +128,12 @@ def settings_hash(cell: Cell) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def git_commit(ignored: Path) -> str | None:
+def git_commit(*ignored: Path) -> str | None:
     """Return the commit of the working tree.
 
     Args:
-        ignored: file whose changes do not count (the README, which every finished run rewrites).
+        ignored: files whose changes do not count (README and results, which every finished run
+            rewrites).
 
     Returns:
         Short hash, ``-dirty`` after it when files were changed or added; None outside of git.
@@ -140,7 +141,8 @@ def git_commit(ignored: Path) -> str | None:
     commit = _git('rev-parse', '--short=10', 'HEAD')
     if commit is None:
         return None
-    is_clean = _git('status', '--porcelain', '--', ':/', f':(exclude){ignored}') == ''
+    excluded = [f':(exclude){file}' for file in ignored]
+    is_clean = _git('status', '--porcelain', '--', ':/', *excluded) == ''
     return commit if is_clean else f'{commit}-dirty'
 
 

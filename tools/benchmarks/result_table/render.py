@@ -184,16 +184,14 @@ def _class_table(table: Table, runs: Runs) -> str:
 
 def _provenance(table: Table, runs: Runs) -> str:
     """Say how the numbers were made."""
-    records = [run.record for run in runs.values()]
-    attempts = [attempt for record in records for attempt in record.attempts]
-    commits = _listed(attempt.commit or 'not under version control' for attempt in attempts)
-    machines = _listed(record.machine for record in records)
+    commits = _listed(commit for run in runs.values() for commit in run.commits)
+    machines = _listed(run.machine for run in runs.values())
     versions = _listed(
-        ' '.join(f'{name} {version}' for name, version in record.versions.items())
-        for record in records
+        ' '.join(f'{name} {version}' for name, version in run.versions.items())
+        for run in runs.values()
     )
     total = sum(1 for _ in table.cells())
-    dates = sorted(attempt.started[:10] for attempt in attempts)
+    dates = sorted(date[:10] for run in runs.values() for date in run.dates)
     seeds = ', '.join(map(str, table.seeds))
     period = MISSING if not dates else ' to '.join(dict.fromkeys((dates[0], dates[-1])))
     return (

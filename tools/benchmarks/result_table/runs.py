@@ -3,57 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from dts.evaluation.statistics import summarize
 from result_table.records import (
-    Record,
     is_done,
     read_record,
     read_scores,
     read_step_time,
     settings_hash,
 )
+from result_table.results import Results, Run
 from result_table.spec import Row, Table
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes:
-        scores: its metrics in percent, None where undefined.
-        record: its record.
-        step_time: milliseconds of a training step, None if unknown.
-    """
-
-    scores: Mapping[str, float | None]
-    record: Record
-    step_time: float | None = None
-
 
 Runs = Mapping[tuple[str, str, int], Run]
 
 
-def collect(table: Table, root: Path) -> dict[tuple[str, str, int], Run]:
-    """Read the finished runs of a table.
+def gather(table: Table, root: Path, results: Results) -> None:
+    """Add to the results what has finished in the folder of a table.
 
     Args:
         table: the table.
-        root: its folder of runs.
-
-    Returns:
-        (row, split, seed) -> run; runs of other settings are left out.
+        root: its folder of runs; those of other settings are left out.
+        results: to add to; what they have is not read again.
     """
-    runs = {}
     for cell in table.cells():
         folder = root / cell.folder
-        scores, record = read_scores(folder), read_record(folder)
-        if scores is not None and record is not None and is_done(folder, settings_hash(cell)):
-            step_time = read_step_time(folder) if table.step_time else None
-            runs[cell.row, cell.split, cell.seed] = Run(scores, record, step_time)
-    return runs
+        settings = settings_hash(cell)
+        if results.get(settings) is None and is_done(folder, settings):
+            scores, record = read_scores(folder), read_record(folder)
+            assert scores is not None
+            assert record is not None
+            results.add(cell, Run.of(scores, record, read_step_time(folder)))
+
+
+def collect(table: Table, results: Results) -> dict[tuple[str, str, int], Run]:
+    """Return the finished runs of a table.
+
+    Args:
+        table: the table.
+        results: of this and other tables.
+
+    Returns:
+        (row, split, seed) -> run.
+    """
+    found = {
+        (cell.row, cell.split, cell.seed): results.get(settings_hash(cell))
+        for cell in table.cells()
+    }
+    return {key: run for key, run in found.items() if run is not None}
 
 
 def mean_minutes(table: Table, runs: Runs, row: Row) -> tuple[float | None, float | None]:
@@ -71,7 +69,7 @@ def mean_minutes(table: Table, runs: Runs, row: Row) -> tuple[float | None, floa
 
     def mean(name: str) -> float | None:
         costs = [
-            run.record.cpu_seconds / 60
+            run.cpu_seconds / 60
             for (other, _, seed), run in runs.items()
             if other == name and seed in row.seeds
         ]

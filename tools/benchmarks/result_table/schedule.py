@@ -7,6 +7,7 @@ from pathlib import Path
 
 from result_table.configs import last_checkpoint
 from result_table.records import is_done, settings_hash
+from result_table.results import Results
 from result_table.spec import Cell
 
 
@@ -14,18 +15,24 @@ class Schedule:
     """Runs that have not started, in their order.
 
     Args:
-        cells: the runs that are wanted; those that are done do not wait.
+        cells: the runs that are wanted. Those with a result do not wait, unless they teach one that
+            waits and their last checkpoint is not there.
         root: folder of the table.
+        results: of finished runs.
     """
 
-    def __init__(self, cells: Sequence[Cell], root: Path) -> None:
+    def __init__(self, cells: Sequence[Cell], root: Path, results: Results) -> None:
         self.root = root
-        self.waiting = [cell for cell in cells if not self._is_done(cell)]
+        by_name = {cell.name: cell for cell in cells}
+        wanted = [cell for cell in cells if results.get(settings_hash(cell)) is None]
         self._trained: set[str] = set()  # names of the teachers that can be learned from
-        for cell in self.waiting:
+        for cell in wanted:  # it grows
             for teacher in cell.teachers.values():
-                if self._is_done(teacher):
-                    self.finish(teacher)
+                if self._can_teach(teacher):
+                    self._trained.add(teacher.name)
+                elif teacher.name in by_name and teacher not in wanted:
+                    wanted.append(teacher)
+        self.waiting = [cell for cell in cells if cell in wanted]
 
     def pop(self) -> Cell | None:
         """Take the first run whose teachers are trained; None if there is none yet."""
@@ -42,7 +49,7 @@ class Schedule:
             cell: a run that is done; without its last checkpoint nobody can learn from it.
         """
         is_teacher = any(cell.name == t.name for c in self.waiting for t in c.teachers.values())
-        if is_teacher and last_checkpoint(cell, self.root).is_file():
+        if is_teacher and self._can_teach(cell):
             self._trained.add(cell.name)
 
     def pop_orphans(self, running: Sequence[Cell]) -> list[str]:
@@ -67,6 +74,7 @@ class Schedule:
                 )
         return lines
 
-    def _is_done(self, cell: Cell) -> bool:
-        """Return whether a run has finished, with the settings that it has now."""
-        return is_done(self.root / cell.folder, settings_hash(cell))
+    def _can_teach(self, cell: Cell) -> bool:
+        """Return whether a run of these settings has left its last checkpoint."""
+        is_trained = is_done(self.root / cell.folder, settings_hash(cell))
+        return is_trained and last_checkpoint(cell, self.root).is_file()
