@@ -5,3 +5,4 @@ teacher_hook, *other_hooks = _base_.custom_hooks
 custom_hooks = [dict(type='dts.GroupTeachersHook', teacher=teacher_hook), *other_hooks]
 val_cfg = dict(models=['student', 'student_2'])
 test_cfg = dict(models=['student', 'student_2', 'teacher', 'teacher_2', 'mean'])
+default_hooks = dict(checkpoint=dict(product='student_2'))

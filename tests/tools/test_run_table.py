@@ -243,6 +243,12 @@ def test_settings_hash_is_that_of_the_resolved_config_and_seed(
     config.write_text("# a comment\nroot = '{{$DTS_DATA_ROOT:data}}'\nburn = 0.0\n")
     monkeypatch.setenv('DTS_DATA_ROOT', '/elsewhere')
     assert first_hash() == before
+    hashes = []
+    for checkout in ('/a/dts', '/b/dts'):  # a config names a list beside it
+        config.write_text(f"list = '{checkout}/configs/../data/list.txt'\nburn = 0.0\n")
+        monkeypatch.setattr(records, 'REPOSITORY', Path(checkout))
+        hashes.append(first_hash())
+    assert hashes[0] == hashes[1] != before
     assert os.environ['DTS_DATA_ROOT'] == '/elsewhere'
     config.write_text("root = '{{$DTS_DATA_ROOT:data}}'\nburn = 0.0\nlr = 1.0\n")
     assert first_hash() != before
@@ -400,18 +406,18 @@ def test_commit_says_when_the_tree_has_changes(
     for name in ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE'):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv('GIT_CEILING_DIRECTORIES', str(tmp_path.parent))
-    assert records.git_commit(Path('README.md')) is None
+    assert records.git_commit() is None
     (tmp_path / 'README.md').write_text('a')
     git = ['git', '-c', 'user.name=a', '-c', 'user.email=a@b.c']
     for arguments in (['init', '-q'], ['add', '.'], ['commit', '-qm', 'a']):
         subprocess.run([*git, *arguments], check=True)
-    clean = records.git_commit(Path('README.md'))
+    clean = records.git_commit()
     assert len(clean) == 10
     (tmp_path / 'README.md').write_text('b')
-    assert records.git_commit(Path('README.md')) == clean
+    assert records.git_commit() == clean
     (tmp_path / 'new.py').write_text('c')
-    assert records.git_commit(Path('README.md')) == f'{clean}-dirty'
-    assert records.git_commit(Path('README.md'), Path('new.py')) == clean
+    assert records.git_commit() == f'{clean}-dirty'
+    assert records.git_commit(Path('new.py')) == clean
 
 
 def _wait_until(condition: object, seconds: float = 20) -> None:

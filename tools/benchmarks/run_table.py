@@ -113,7 +113,6 @@ def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRI
             jobs=args.jobs,
             train_script=train_script,
             results=results,
-            readme=table.readme,
             on_finished=update,
         )
     for line in failures:

@@ -91,7 +91,6 @@ def run_cells(
     jobs: int,
     train_script: Path,
     results: Results,
-    readme: Path,
     on_finished: Callable[[], None],
 ) -> list[str]:
     """Run what is not done, one single-threaded process per job.
@@ -103,9 +102,8 @@ def run_cells(
         root: folder of the table.
         jobs: processes at a time.
         train_script: program to run.
-        results: of finished runs, which are not run again.
-        readme: file that ``on_finished`` rewrites; its changes and those of the results do not
-            make the code dirty.
+        results: of finished runs, which are not run again; their changes do not make the code
+            dirty.
         on_finished: called after every run that ended well.
 
     Returns:
@@ -123,7 +121,7 @@ def run_cells(
         while waiting or running:
             failures += schedule.pop_orphans([run.cell for run in running])
             while len(running) < jobs and (cell := schedule.pop()):
-                running.append(_start(cell, root, train_script, (readme, results.file)))
+                running.append(_start(cell, root, train_script, results.file))
                 say(f'start {cell.name}')
             time.sleep(POLL_SECONDS)
             for run in [run for run in running if _has_ended(run)]:
@@ -155,7 +153,7 @@ def _elapsed(run: Running) -> tuple[float, Path]:
     return time.monotonic() - run.started, run.folder / LOG_FILE
 
 
-def _start(cell: Cell, root: Path, train_script: Path, rewritten: Sequence[Path]) -> Running:
+def _start(cell: Cell, root: Path, train_script: Path, results: Path) -> Running:
     """Start or resume a run."""
     folder = root / cell.folder
     settings = settings_hash(cell)
@@ -171,7 +169,7 @@ def _start(cell: Cell, root: Path, train_script: Path, rewritten: Sequence[Path]
         write_configs(cell, root)
     if record is None:
         record = Record(settings, command, describe_machine(), describe_versions())
-    record.attempts.append(Attempt(started=now(), commit=git_commit(*rewritten)))
+    record.attempts.append(Attempt(started=now(), commit=git_commit(results)))
     write_record(record, folder)
     with (folder / LOG_FILE).open('ab') as log:
         env = {**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}

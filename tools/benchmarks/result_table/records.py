@@ -23,6 +23,7 @@ from result_table.spec import Cell
 
 RECORD_FILE = 'cell.json'
 SCORES_FILE = 'test.json'
+REPOSITORY = Path(__file__).resolve().parents[3]
 VERSIONS_OF = ('torch', 'mmengine', 'mmsegmentation')
 
 
@@ -110,8 +111,8 @@ def is_done(folder: Path, settings: str) -> bool:
 def settings_hash(cell: Cell) -> str:
     """Return a digest of all that a run is a function of: resolved config, seed, and teachers.
 
-    Comments, the layout of config files and the folder of the data do not count.
-    Of a teacher its digest counts.
+    Comments, the layout of config files and the folders of the data and of this repository do not
+    count. Of a teacher its digest counts.
 
     Args:
         cell: the run.
@@ -124,7 +125,7 @@ def settings_hash(cell: Cell) -> str:
     content = {'config': config.to_dict(), 'seed': cell.seed}
     if cell.teachers:
         content['teachers'] = {role: settings_hash(run) for role, run in cell.teachers.items()}
-    text = json.dumps(content, sort_keys=True, default=str)
+    text = json.dumps(content, sort_keys=True, default=str).replace(f'{REPOSITORY}/', '')
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -132,8 +133,8 @@ def git_commit(*ignored: Path) -> str | None:
     """Return the commit of the working tree.
 
     Args:
-        ignored: files whose changes do not count (README and results, which every finished run
-            rewrites).
+        ignored: files whose changes do not count (results, which every finished run rewrites);
+            Markdown, into which the tables are written, never counts.
 
     Returns:
         Short hash, ``-dirty`` after it when files were changed or added; None outside of git.
@@ -141,7 +142,7 @@ def git_commit(*ignored: Path) -> str | None:
     commit = _git('rev-parse', '--short=10', 'HEAD')
     if commit is None:
         return None
-    excluded = [f':(exclude){file}' for file in ignored]
+    excluded = [':(exclude,glob)**/*.md', *(f':(exclude){file}' for file in ignored)]
     is_clean = _git('status', '--porcelain', '--', ':/', *excluded) == ''
     return commit if is_clean else f'{commit}-dirty'
 
