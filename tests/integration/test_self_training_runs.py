@@ -21,7 +21,6 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 from mmengine.structures import PixelData
-from test_bf16 import last_losses
 from test_devices import student as student_of
 from test_ranks import flat, states
 from test_resume import assert_equal_bitwise, everything
@@ -31,6 +30,7 @@ from dts.checkpoints.find import find_newest_checkpoint
 from dts.hooks.ema_teacher import EmaTeacherHook
 from dts.methods import self_training
 from dts.registry import MODELS
+from dts.report.logged import read_logged
 from runs import in_child, make_images, on_ranks, run_config, small_segformer, train
 from toys import toy_segmentor_config, uda_batch
 
@@ -173,9 +173,9 @@ def test_a_killed_run_goes_on_bit_for_bit_with_rare_classes(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_bf16_loss_after_25_steps_is_within_3_percent_of_float32(tmp_path: Path) -> None:
+def test_bf16_follows_float32(tmp_path: Path) -> None:
     make_images(tmp_path)
-    means = {}
+    first, source = {}, {}
     for name, wrapper in (('fp32', 'OptimWrapper'), ('bf16', 'dts.CpuAmpOptimWrapper')):
         config = adaptation(tmp_path, tmp_path / name, train_cfg=dict(max_iters=25))
         config.model.threshold = 0.0  # rounding must not decide how much of a batch counts
@@ -183,11 +183,13 @@ def test_bf16_loss_after_25_steps_is_within_3_percent_of_float32(tmp_path: Path)
         config.default_hooks.logger.interval = 1
         config.default_hooks.checkpoint.interval = 1000
         assert in_child(train, config) == 0
-        losses = last_losses(tmp_path / name)
-        means[name] = sum(losses) / len(losses)
-    assert means['bf16'] != means['fp32']
-    # 3, not 2 as for Mean Teacher: the student learns labels that its own rounding has changed.
-    assert means['bf16'] == pytest.approx(means['fp32'], rel=0.03), means
+        losses = read_logged(tmp_path / name).train
+        first[name] = losses['loss'][1]
+        source[name] = [losses['source.decode.loss_ce'][step] for step in range(16, 26)]
+    assert source['bf16'] != source['fp32']
+    assert first['bf16'] == pytest.approx(first['fp32'], rel=0.01)
+    # Later the other terms depend on labels that an untrained teacher picks, and tell nothing.
+    assert sum(source['bf16']) == pytest.approx(sum(source['fp32']), rel=0.02)
 
 
 def method_with(student: Any, device: str = 'cpu', batch_statistics: bool = False) -> tuple:
