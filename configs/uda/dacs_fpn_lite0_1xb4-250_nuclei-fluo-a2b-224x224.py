@@ -25,5 +25,11 @@ custom_hooks = [
     dict(type='dts.EmaTeacherHook', decay=0.98),
     dict(type='dts.ClassCollapseHook', interval=50),
 ]
+# Source images get the colours of mixed images, as those of the source-only baseline do.
+train_dataloader = _base_.train_dataloader
+train_dataloader.dataset.streams.source.pipeline[-1].branches.source = [
+    _base_.mix_color,
+    dict(type='PackSegInputs'),
+]
 val_cfg = dict(models=['student', 'teacher'])
 test_cfg = dict(models=['student', 'teacher'])
