@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -16,6 +17,8 @@ from dts.registry import HOOKS
 
 IMAGE_NDIM = 4
 GAP = 4
+MIN_TITLE_HEIGHT = 16
+TITLE_SHARE = 16  # a title is at least one 16th of the width of its column high
 IGNORE_COLOR = (255, 0, 255)
 
 
@@ -23,9 +26,10 @@ IGNORE_COLOR = (255, 0, 255)
 class StepPicturesHook(Hook):
     """Write images, labels, masks and weights of a step through the visualizer.
 
-    One row per image of the batch, one column per tensor that the method exposes: images in their
-    colours, labels in the palette of the data set (ignored pixels in magenta), masks and weights in
-    grey from 0 to 1. Nothing is copied in steps in between.
+    One row per image of the batch, one column per tensor that the method exposes, under its name:
+    images in their colours, labels in the palette of the data set (ignored pixels in magenta),
+    masks and weights in grey from 0 to 1. Nothing is copied in steps in between. The local backend
+    of MMEngine writes ``vis_data/vis_image/step_<iteration>.png``.
 
     Args:
         interval: iterations between two pictures; the first step is one.
@@ -82,8 +86,9 @@ class StepPicturesHook(Hook):
         palette = np.array(next(iter(streams.values())).metainfo['palette'], dtype=np.uint8)
         preprocessor = unwrap(runner).student.data_preprocessor
         columns = [draw(tensor, preprocessor, palette) for tensor in self._columns.values()]
-        name = 'step: ' + ', '.join(self._columns)
-        runner.visualizer.add_image(name, join(columns), step=batch_idx + 1)
+        head = titles(list(self._columns), columns[0].shape[2])
+        sheet = np.concatenate([head, join(columns)])
+        runner.visualizer.add_image('step', sheet, step=batch_idx + 1)
         self._columns = {}
 
 
@@ -125,3 +130,26 @@ def join(columns: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     padded = [np.pad(c, ((0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255) for c in columns]
     rows = np.concatenate(padded, axis=2)  # (B, H + gap, columns (W + gap), 3)
     return rows.reshape(-1, *rows.shape[2:])
+
+
+def titles(names: Sequence[str], width: int) -> NDArray[np.uint8]:
+    """Write names, each over its column and no wider than it.
+
+    Args:
+        names: one per column of ``join``.
+        width: of a column in pixels, without the gap.
+
+    Returns:
+        (H, columns (W + gap), 3), black on white.
+    """
+    height = max(MIN_TITLE_HEIGHT, width // TITLE_SHARE)
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, height / 32
+    strips = []
+    for name in names:
+        (length, _), _ = cv2.getTextSize(name, font, scale, 1)
+        fitted = scale * min(1.0, width / length)
+        strip = np.full((height, width + GAP, 3), 255, dtype=np.uint8)
+        cv2.putText(strip, name, (0, height * 3 // 4), font, fitted, (0, 0, 0), 1, cv2.LINE_AA)
+        strip[:, width:] = 255
+        strips.append(strip)
+    return np.concatenate(strips, axis=1)

@@ -123,7 +123,6 @@ class SelfTraining(Host):
         losses = self.learn_source(self.student, views.source, views.labels)
         heads_mixed = all_logits(self.student, mixture.images)
         losses |= self.score_heads(heads_mixed, mixed.labels, 'mix', mixed.weights)
-        losses |= self.learn_more(self.student, views, [Opinion(target)])
 
         assert mixture.pasted is not None  # this class always pastes
         self.expose(
@@ -135,6 +134,7 @@ class SelfTraining(Host):
             pseudo_label=target.labels,
             mixed_weight=mixed.weights,
         )
+        losses |= self.learn_more(self.student, views, [Opinion(target)])
         losses['stat_target_share'] = 1.0 - mixture.pasted.float().mean()
         return losses | self.label_statistics(
             target, self.threshold, heads_mixed[0].logits, mixed.labels, views.samples

@@ -57,7 +57,10 @@ def unknown_keys(cfg: Config, options: dict[str, Any]) -> list[str]:
     unknown = []
     for option, value in options.items():
         node: Any = root
-        for key in option.split('.'):
+        keys = option.split('.')
+        if keys[0] == 'default_hooks' and keys[2:] == ['type'] and HOOKS.get(value):
+            root['default_hooks'].setdefault(keys[1], {'type': value})  # MMEngine runs any hook
+        for key in keys:
             if node is UNSET:
                 break
             if not takes(node, key):

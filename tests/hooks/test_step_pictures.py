@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from dts.hooks.step_pictures import StepPicturesHook, draw, join
+from dts.hooks.step_pictures import StepPicturesHook, draw, join, titles
 from dts.registry import MODELS
 from toys import toy_segmentor_config
 
@@ -49,6 +49,19 @@ def test_columns_are_tensors_and_rows_images():
     assert sheet[3, 0, 0] == 255
 
 
+def test_names_stand_over_their_columns_and_fit():
+    strip = titles(['target', 'pseudo_label', 'a_name_that_is_far_too_long_for_it'], 96)
+    assert strip.shape == (16, 3 * (96 + 4), 3)
+    widths = []
+    for column in np.split(strip, 3, axis=1):
+        (inked,) = (column < 255).any(axis=(0, 2)).nonzero()
+        assert inked.max() < 96  # the gap stays white
+        widths.append(inked.max() - inked.min())
+    assert widths[0] < widths[1] < widths[2]
+    assert widths[2] > 80  # shrunk to the column, not cut off
+    assert titles(['target'], 1024).shape == (64, 1028, 3)
+
+
 def test_due_steps_are_drawn_and_no_other():
     method = MODELS.build(dict(type='dts.SelfTraining', student=toy_segmentor_config()))
     stream = SimpleNamespace(metainfo={'palette': PALETTE.tolist()})
@@ -67,6 +80,6 @@ def test_due_steps_are_drawn_and_no_other():
         method.expose(target=torch.zeros(2, 3, 4, 6))
         method.expose(pseudo_label=torch.zeros(2, 4, 6, dtype=torch.int64))
         hook.after_train_iter(runner, iteration)
-    shape = (4 + 4, 2 * (6 + 4), 3)
-    expected = [('step: target, pseudo_label', shape, step) for step in (1, 4, 7)]
+    shape = (16 + 4 + 4, 2 * (6 + 4), 3)  # names, one image and gap; two columns and gaps
+    expected = [('step', shape, step) for step in (1, 4, 7)]
     assert written == expected
