@@ -5,7 +5,7 @@ Images are float in [0, 1], (B, 3, H, W), channels red, green, blue.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from dts.registry import MODELS
 # Rec. 601 luma, as OpenCV and torchvision weigh the channels
 LUMA = (0.299, 0.587, 0.114)
 BLUR_SIGMA = (0.15, 1.15)
+Adjustments = Literal['pillow', 'kornia']
 # four times the largest sigma: what is cut off weighs less than 1e-4
 BLUR_RADIUS = 5
 
@@ -30,17 +31,21 @@ class ColorAugmentation(nn.Module):
     dacs_transforms.py: jitter in 80 % of the draws (there "0.2", a threshold on the draw), blur
     with sigma 0.15-1.15 in 50 %.
     Deviation: one draw per image instead of per batch; the four adjustments act in this order
-    instead of a random one; the blur's kernel is 11 wide instead of a tenth of the image, which at
-    these sigmas is the same to 1e-4.
+    instead of a random one; by default they are those of Pillow, see ``adjustments``; the blur's
+    kernel is 11 wide instead of a tenth of the image, which at these sigmas is the same to 1e-4.
 
     Args:
         strength: s; factors of brightness, contrast and saturation are uniform in [1 - s, 1 + s],
             the shift of the hue in [-s, s] turns. DACS: 0.25, DAFormer: 0.2.
         jitter_probability: in [0, 1].
         blur_probability: in [0, 1].
+        adjustments: what a factor f does. ``pillow``, as torchvision: brightness times f, contrast
+            and saturation blend with grey. ``kornia`` (parity), as kornia 0.5.8 in the released
+            code: brightness plus f - 1, contrast times f, saturation of HSV times f.
 
     Raises:
-        ValueError: if a probability is out of range or ``strength`` is not in [0, 0.5].
+        ValueError: if a probability is out of range, ``strength`` is not in [0, 0.5] or
+            ``adjustments`` is unknown.
     """
 
     def __init__(
@@ -48,8 +53,13 @@ class ColorAugmentation(nn.Module):
         strength: float = 0.2,
         jitter_probability: float = 0.8,
         blur_probability: float = 0.5,
+        *,
+        adjustments: Adjustments = 'pillow',
     ) -> None:
         super().__init__()
+        if adjustments not in get_args(Adjustments):
+            names = get_args(Adjustments)
+            raise ValueError(f'adjustments must be one of {names}, got {adjustments!r}')
         for name, value, high in (
             ('strength', strength, 0.5),
             ('jitter_probability', jitter_probability, 1.0),
@@ -60,6 +70,7 @@ class ColorAugmentation(nn.Module):
         self.strength = strength
         self.jitter_probability = jitter_probability
         self.blur_probability = blur_probability
+        self.adjustments: Adjustments = adjustments
 
     def forward(self, images: Tensor, preprocessor: Any) -> Tensor:
         """Return augmented images.
@@ -80,9 +91,9 @@ class ColorAugmentation(nn.Module):
         draws = torch.rand(7, len(images), 1, 1, 1, device=images.device, dtype=images.dtype)
         factors = 1.0 + self.strength * (2.0 * draws[:3] - 1.0)
         shift = self.strength * (2.0 * draws[3] - 1.0)
-        jittered = adjust_brightness(colors, factors[0])
-        jittered = adjust_contrast(jittered, factors[1])
-        jittered = adjust_saturation(jittered, factors[2])
+        jittered = colors
+        for adjust, factor in zip(ADJUSTMENTS[self.adjustments], factors, strict=True):
+            jittered = adjust(jittered, factor)
         jittered = shift_hue(jittered, shift)
         colors = torch.where(draws[4] < self.jitter_probability, jittered, colors)
 
@@ -123,6 +134,29 @@ def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
         factor: (B, 1, 1, 1) >= 0; 0 gives grey, 1 the image.
     """
     return (factor * images + (1.0 - factor) * _grey(images)).clamp(0.0, 1.0)
+
+
+def add_brightness(images: Tensor, factor: Tensor) -> Tensor:
+    """Add ``factor - 1`` and clamp to [0, 1].
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        factor: (B, 1, 1, 1) in [0, 2]; 0 gives black, 1 the image, 2 white.
+    """
+    return (images + (factor - 1.0)).clamp(0.0, 1.0)
+
+
+def scale_saturation(images: Tensor, factor: Tensor) -> Tensor:
+    """Multiply the saturation of HSV, at most 1 after it; hue and value are kept.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        factor: (B, 1, 1, 1) >= 0; 0 gives grey of the same value, 1 the image.
+    """
+    value, smallest = images.amax(dim=1, keepdim=True), images.amin(dim=1, keepdim=True)
+    # saturation is chroma over value: at most so often fits into 1
+    largest = value / (value - smallest).clamp_min(torch.finfo(images.dtype).tiny)
+    return value - (value - images) * torch.minimum(factor, largest)
 
 
 def shift_hue(images: Tensor, shift: Tensor) -> Tensor:
@@ -173,6 +207,14 @@ def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
     rows = F.conv2d(stacked, kernels[:, :, None, :], groups=groups)
     blurred = F.conv2d(rows, kernels[:, :, :, None], groups=groups)
     return blurred.reshape(batch_size, num_channels, height, width)
+
+
+# brightness, contrast and saturation
+ADJUSTMENTS = {
+    'pillow': (adjust_brightness, adjust_contrast, adjust_saturation),
+    # a contrast that multiplies is what is called brightness elsewhere
+    'kornia': (add_brightness, adjust_brightness, scale_saturation),
+}
 
 
 def _grey(images: Tensor) -> Tensor:

@@ -10,10 +10,12 @@ import torch
 
 from dts.mixing.color import (
     ColorAugmentation,
+    add_brightness,
     adjust_brightness,
     adjust_contrast,
     adjust_saturation,
     gaussian_blur,
+    scale_saturation,
     shift_hue,
 )
 
@@ -63,6 +65,40 @@ def test_brightness_contrast_and_saturation_at_their_ends():
     torch.testing.assert_close(
         adjust_brightness(images, column(0.5, 2.0))[1], (2 * images[1]).clamp(max=1)
     )
+
+
+def test_saturation_of_hsv_is_scaled_and_added_brightness_clamped():
+    images = torch.rand(3, 3, 4, 5)
+    images[0, :, 0, 0], images[1, :, 0, 0] = 0.4, 0.0  # grey and black have no saturation
+    factors = (0.0, 0.7, 1.4)
+    scaled = scale_saturation(images, column(*factors))
+    for b in range(3):
+        for row in range(4):
+            for col in range(5):
+                hue, saturation, value = colorsys.rgb_to_hsv(*images[b, :, row, col].tolist())
+                expected = colorsys.hsv_to_rgb(hue, min(saturation * factors[b], 1.0), value)
+                torch.testing.assert_close(
+                    scaled[b, :, row, col], torch.tensor(expected), atol=1e-5, rtol=0
+                )
+    added = add_brightness(torch.tensor([0.1, 0.5, 0.9]).view(1, 3, 1, 1), column(1.2, 0.8))
+    expected = torch.tensor([[0.3, 0.7, 1.0], [0.0, 0.3, 0.7]]).view(2, 3, 1, 1)
+    torch.testing.assert_close(added, expected)
+
+
+def test_released_adjustments_on_request():
+    """Factors 1.25 of a grey image: 0.4 + 0.25, times 1.25; by default 0.4 times 1.25."""
+    stats = dict(mean=torch.zeros(3, 1, 1), std=torch.ones(3, 1, 1), channel_conversion=True)
+    images = torch.full((1, 3, 16, 16), 0.4 * 255)
+    once = dict(strength=0.25, jitter_probability=1.0, blur_probability=0.0)
+    for adjustments, expected in (('pillow', 0.4 * 1.25), ('kornia', (0.4 + 0.25) * 1.25)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, 'rand', lambda *size, **kwargs: torch.ones(size))
+            changed = ColorAugmentation(**once, adjustments=adjustments)
+            changed.jitter_probability = 2.0  # the draw is 1
+            result = changed(images, SimpleNamespace(**stats)) / 255
+        torch.testing.assert_close(result, torch.full_like(result, expected))
+    with pytest.raises(ValueError, match=r'adjustments must be one of .* got .PIL.'):
+        ColorAugmentation(adjustments='PIL')
 
 
 def test_blur_equals_opencv_with_a_sigma_per_image():

@@ -18,7 +18,7 @@ model = dict(
     criterion=dict(type='dts.CrossEntropy', avg_non_ignore=True),
     threshold=0.968,
     weighting='batch_fraction',
-    color=dict(type='dts.ColorAugmentation', strength=0.25),
+    color=dict(type='dts.ColorAugmentation', strength=0.25, adjustments='kornia'),
 )
 custom_hooks = [
     dict(type='dts.EmaTeacherHook', decay=0.99, batch_statistics=True),

@@ -14,7 +14,7 @@ model = dict(
     criterion=dict(type='dts.CrossEntropy', avg_non_ignore=False),
     threshold=0.968,
     weighting='batch_fraction',
-    color=dict(type='dts.ColorAugmentation', strength=0.2),
+    color=dict(type='dts.ColorAugmentation', strength=0.2, adjustments='kornia'),
     # traffic light, traffic sign, and person to bicycle
     feature_distance=dict(
         classes=[6, 7, 11, 12, 13, 14, 15, 16, 17, 18], weight=0.005, min_share=0.75
