@@ -90,7 +90,7 @@ def load(dataset: CheckedSegDataset, index: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize('name', TREES)
-def test_every_raw_id_becomes_its_class(name: str, tmp_path: Path) -> None:
+def test_trap_19_every_raw_id_becomes_its_class_when_it_is_read(name: str, tmp_path: Path) -> None:
     dataset = build(name, tmp_path)
     names = SYNTHIA_IDS if name == 'synthia' else CITYSCAPES_IDS
     num_ids = {'synthia': 23, 'gta5': 35}.get(name, 34)

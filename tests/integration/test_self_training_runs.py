@@ -113,7 +113,7 @@ def test_students_teachers_and_buffers_are_equal_on_two_ranks(
 
 
 @pytest.mark.slow
-def test_two_ranks_learn_what_one_process_learns_from_the_global_batch(
+def test_trap_03_two_ranks_learn_what_one_process_learns_from_the_global_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_images(tmp_path)
@@ -260,7 +260,7 @@ def hrda() -> ConfigDict:
 @pytest.mark.parametrize(
     'name', ['toy', 'hrda', pytest.param('segformer_mit-b0', marks=pytest.mark.slow)]
 )
-def test_a_step_with_all_switches_runs_on_tensors_without_data(
+def test_trap_22_a_step_with_all_switches_runs_on_tensors_without_data(
     name: str, batch_statistics: bool
 ) -> None:
     random.seed(0)

@@ -33,7 +33,9 @@ def test_last_windows_end_at_the_border_and_small_images_are_one_window() -> Non
 
 
 @pytest.mark.parametrize(('include_last', 'last'), [(True, 512), (False, 504)])
-def test_corners_are_multiples_of_eight_up_to_the_last(include_last: bool, last: int) -> None:
+def test_trap_12_corners_are_multiples_of_eight_up_to_the_last(
+    include_last: bool, last: int
+) -> None:
     boxes = [draw_box((1024, 1024), (512, 512), 8, include_last=include_last) for _ in range(3000)]
     for edges in ([box.top for box in boxes], [box.left for box in boxes]):
         counts = Counter(edges)
