@@ -70,7 +70,11 @@ def read_counts(path: Path, facts: Mapping[str, Any]) -> Known:
         content = json.loads(path.read_text())
         files: Known = content['files']
         is_right = {key: content[key] for key in facts} == facts
-    except (KeyError, TypeError, ValueError) as error:
+        length = 1 + len(facts['classes'])
+        broken = [name for name, entry in files.items() if len(entry) != length]
+        if is_right and broken:
+            raise ValueError(f'{broken[0]} has {len(files[broken[0]]) - 1} counts')
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f'{path} is no file of class counts ({type(error).__name__}: {error}). Delete it and '
             f'start again, or `{COMMAND}`.'

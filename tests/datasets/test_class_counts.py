@@ -123,8 +123,15 @@ def test_a_file_counted_for_something_else_is_refused(root: Path) -> None:
     metainfo = dict(classes=('road',), palette=[[128, 64, 128]])
     with pytest.raises(ValueError, match=r'counts\.json was counted for other classes .*Delete'):
         class_counts(gta5(root, metainfo=metainfo), str(kept))
-    kept.write_text(kept.read_text()[:-9])
+    whole = kept.read_text()
+    kept.write_text(whole[:-9])
     with pytest.raises(ValueError, match=r'counts\.json is no file of class counts \(JSONDecode'):
+        class_counts(gta5(root), str(kept))
+    content = json.loads(whole)
+    name = next(iter(content['files']))
+    content['files'][name].pop()
+    kept.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf'no file of class counts .*{name} has 18 counts'):
         class_counts(gta5(root), str(kept))
 
 
