@@ -19,11 +19,12 @@ class DeepLabV2Head(BaseDecodeHead):
     No hidden layer, no normalization, no dropout: ``conv_seg`` itself is the pyramid, so rules by
     that name (a new number of classes, initialization from N(0, 0.01)) hold for it.
 
-    Source: Chen et al., TPAMI 2017, section 3.2 (the variant with one layer per branch that DACS
-        and AdaptSegNet use); reference vikolss/DACS model/deeplabv2.py.
+    Source: Chen et al., TPAMI 2017, section 3.2 (the variant with one layer per branch);
+        reference vikolss/DACS model/deeplabv2.py, which builds four branches and, by a return
+        within the loop, adds up the first two.
 
     Args:
-        dilations: rates of the branches.
+        dilations: rates of the branches; DACS in effect (6, 12).
         **kwargs: as for ``BaseDecodeHead`` of MMSeg, without ``channels`` and ``dropout_ratio``.
     """
 
