@@ -29,6 +29,8 @@ from dts.mixing.classmix import ClassMix
 from dts.mixing.plan import MixPlan
 from dts.registry import HOOKS
 from dts.teachers.bank import TeacherBank
+from dts.teachers.teacher import Teacher
+from dts.teachers.train_mode import BatchStatisticsTeacher
 from runs import in_child, make_images, run_config
 from toys import batch_of_two_views, toy_batch, toy_segmentor_config, uda_batch
 
@@ -202,9 +204,13 @@ SWITCHES['all'] = {key: value for switch in SWITCHES.values() for key, value in 
 
 
 @pytest.mark.parametrize('resolutions', [1, 2])
+@pytest.mark.parametrize('teacher_type', [Teacher, BatchStatisticsTeacher])
 @pytest.mark.parametrize('switches', SWITCHES)
 def test_self_training_floor_follows_the_method_for_three_steps(
-    switches: str, resolutions: int, monkeypatch: pytest.MonkeyPatch
+    switches: str,
+    teacher_type: type[Teacher],
+    resolutions: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def nothing(labels: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         return torch.zeros_like(labels, dtype=torch.bool)
@@ -221,7 +227,7 @@ def test_self_training_floor_follows_the_method_for_three_steps(
         reference.conv.weight.add_(0.1)
         object.__setattr__(method, 'reference', reference)
     optimizer = sgd(method)
-    bank = TeacherBank.from_student(method.student, ['teacher'])
+    bank = TeacherBank.from_student(method.student, ['teacher'], teacher_type)
     method.attach_teachers(bank)
     batch = uda_batch()
     batch['data_samples']['source'][0].gt_sem_seg.data[0, :3] = 255

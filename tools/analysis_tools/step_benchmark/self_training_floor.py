@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from dts.methods.base import TeacherStudent
 from dts.segmentor import HeadLogits, OwnScores
+from dts.teachers.train_mode import BatchStatisticsTeacher
 from step_benchmark.floor_parts import (
     FloorStep,
     ReadyBatch,
@@ -28,10 +30,15 @@ def self_training(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
 
     With the switches of the method: one more forward of the frozen reference and the distance of
     all features, and a student forward of masked images. The target images stand for mixed and
-    masked ones: like mixing, colours and masks are no part of a floor.
+    masked ones: like mixing, colours and masks are no part of a floor. A teacher that labels with
+    the BatchNorm statistics of its batch does so here.
     """
     student = copy.deepcopy(method.student).train()
     teacher = copy.deepcopy(method.student).eval().requires_grad_(False)
+    if isinstance(method.teachers[method.teachers.active], BatchStatisticsTeacher):
+        teacher.train()
+        for module in teacher.modules():
+            module.training = module.training and isinstance(module, _BatchNorm)
     own_optimizer = copy_optimizer(optimizer, method.student, student)
     class_weight = method.criterion.class_weight
     weights_teacher = list(teacher.parameters())
