@@ -22,7 +22,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from dts.methods.base import check_shares, valid_pixels
-from dts.methods.host import Mixture, Supervision, Views
+from dts.methods.host import Mixture, Supervision, Views, show_source
 from dts.methods.semi_supervised_host import SemiSupervisedHost
 from dts.mixing.plan import MixOperation, MixPlan, paste
 from dts.models.sub_network import SubNetwork, SubNetworkKind
@@ -58,6 +58,9 @@ class DualTeacher(SemiSupervisedHost):
         consistency_weight: lambda >= 0; 0 leaves the term and its forward out.
         sub_network: which sub-network S' is, see ``dts.models.sub_network.SubNetwork``.
         sub_network_rate: its rate, in [0, 1).
+        labeled_mix: share in [0, 1] of the mixed images onto which half of the classes of a
+            labelled image are pasted, with their labels at full weight, as in ``dts.MeanTeacher``;
+            0 in the paper.
 
     Raises:
         ValueError: if an argument is out of range or unknown, or ``mix`` and ``weighting`` differ
@@ -75,9 +78,10 @@ class DualTeacher(SemiSupervisedHost):
         consistency_weight: float = 0.2,
         sub_network: SubNetworkKind = 'none',
         sub_network_rate: float = 0.1,
+        labeled_mix: float = 0.0,
     ) -> None:
         super().__init__(student, criterion)
-        check_shares(threshold=threshold)
+        check_shares(threshold=threshold, labeled_mix=labeled_mix)
         if len(mix) != len(weighting) or not mix:
             raise ValueError(
                 f'mix and weighting need one entry per teacher, got {len(mix)} and {len(weighting)}'
@@ -89,6 +93,7 @@ class DualTeacher(SemiSupervisedHost):
         self.weighting = [get_weighting(name) for name in weighting]
         self.consistency_weight = consistency_weight
         self.sub_network = SubNetwork(sub_network, sub_network_rate)
+        self.labeled_mix = labeled_mix
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.
@@ -106,8 +111,8 @@ class DualTeacher(SemiSupervisedHost):
         probs_teacher = self.teachers.probabilities(views.target)  # (U, K, H, W), no gradient
         target = make_pseudo_labels(probs_teacher, valid_pixels(views.target, views.samples))
 
-        mixture = self.mix_target(self.student, views, target.labels)
-        mixed = self.supervise(views, target, mixture.swap)
+        mixture = self.mix_source(self.student, views, target.labels)
+        mixed = show_source(self.supervise(views, target, mixture.swap), mixture)
 
         num_labeled = len(views.source)
         heads = all_logits(self.student, torch.cat([views.source, mixture.images]))
@@ -136,14 +141,14 @@ class DualTeacher(SemiSupervisedHost):
         return self.teachers.active_index % len(self.mix)
 
     def mix_source(self, student: EncoderDecoder, views: Views, labels: Tensor) -> Mixture:
-        """Mix unlabelled images; labelled ones are not pasted.
+        """Mix strong views, then paste classes of labelled images onto a share of them.
 
         Args:
-            student: see ``mix_target``.
-            views: see ``mix_target``.
-            labels: see ``mix_target``.
+            student: the student that will learn them, for its classes.
+            views: the batch.
+            labels: (U, H, W) int64, pseudo-labels.
         """
-        return self.mix_target(student, views, labels)
+        return self.paste_labeled(student, views, self.mix_target(student, views, labels))
 
     def mix_target(self, student: EncoderDecoder, views: Views, labels: Tensor) -> Mixture:
         """Mix strong views by the operation of the teacher on duty.

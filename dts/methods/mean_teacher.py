@@ -22,7 +22,7 @@ from torch import Tensor
 from dts.methods.base import check_shares, valid_pixels
 from dts.methods.host import Mixture, Supervision, Views, show_source
 from dts.methods.semi_supervised_host import SemiSupervisedHost
-from dts.mixing.classmix import ClassMix, draw_classes
+from dts.mixing.classmix import ClassMix
 from dts.mixing.plan import MixOperation, MixPlan, paste
 from dts.registry import MODELS
 from dts.schedules import linear_ramp
@@ -122,18 +122,11 @@ class MeanTeacher(SemiSupervisedHost):
             views: the batch.
             labels: (U, H, W) int64, pseudo-labels.
         """
-        images, swap = views.strong, None
+        mixture = Mixture(views.strong)
         if self.mix is not None:
             swap = self.mix(labels, student.num_classes)
-            images = paste(swap, images)
-        if self.labeled_mix == 0:
-            return Mixture(images, swap)
-        partner = torch.arange(len(images), device=images.device) % len(views.source)
-        is_mixed = torch.rand(len(images), 1, 1, device=images.device) < self.labeled_mix
-        partner_labels = views.labels[partner]
-        pasted = is_mixed & draw_classes(partner_labels, student.num_classes, round_up=True)
-        images = torch.where(pasted[:, None], views.source[partner], images)
-        return Mixture(images, swap, pasted, partner_labels)
+            mixture = Mixture(paste(swap, views.strong), swap)
+        return self.paste_labeled(student, views, mixture)
 
     def mix_target(self, student: EncoderDecoder, views: Views, labels: Tensor) -> Mixture:
         """Mix strong views among themselves, by ``mix`` or ClassMix.

@@ -9,7 +9,8 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from dts.methods.base import stack_labels
-from dts.methods.host import Half, Host, Supervision, Views
+from dts.methods.host import Half, Host, Mixture, Supervision, Views
+from dts.mixing.classmix import draw_classes
 from dts.segmentor import all_logits
 from dts.typing import BranchInputs, BranchSamples, Losses
 
@@ -19,6 +20,8 @@ class SemiSupervisedHost(Host):
 
     One forward, as in LiheYoung/UniMatch-V2: BatchNorm sees labelled and unlabelled images at once.
     """
+
+    labeled_mix: float  # share in [0, 1] of the unlabelled images that get classes of labelled ones
 
     def read(self, inputs: BranchInputs, data_samples: BranchSamples) -> Views:
         """Return the images of a batch; see ``Host``.
@@ -34,6 +37,29 @@ class SemiSupervisedHost(Host):
             strong=inputs['unlabeled_strong'],
             samples=data_samples['unlabeled_weak'],
         )
+
+    def paste_labeled(self, student: EncoderDecoder, views: Views, mixture: Mixture) -> Mixture:
+        """Paste half of the classes of labelled images onto ``labeled_mix`` of the mixed images.
+
+        Args:
+            student: the student that will learn them, for its classes.
+            views: the batch.
+            mixture: mixed unlabelled images.
+
+        Returns:
+            The images, and where which labels were pasted; ``mixture`` itself at share 0.
+
+        Source: DACS (Tranheden et al., WACV 2021), which pastes onto every image.
+        """
+        if self.labeled_mix == 0:
+            return mixture
+        images = mixture.images
+        partner = torch.arange(len(images), device=images.device) % len(views.source)
+        is_mixed = torch.rand(len(images), 1, 1, device=images.device) < self.labeled_mix
+        labels = views.labels[partner]
+        pasted = is_mixed & draw_classes(labels, student.num_classes, round_up=True)
+        images = torch.where(pasted[:, None], views.source[partner], images)
+        return Mixture(images, mixture.swap, pasted, labels)
 
     def learn(self, student: EncoderDecoder, halves: Sequence[Half]) -> Losses:
         """Return the losses of all halves; see ``Host``.

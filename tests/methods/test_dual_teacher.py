@@ -152,3 +152,44 @@ def test_errors_name_the_argument():
         build(threshold=95)
     with pytest.raises(ValueError, match='kind of a sub-network'):
         build(sub_network='half')
+
+
+def test_classes_of_labeled_images_are_pasted_after_the_mix_of_the_teacher_on_duty():
+    method = build(
+        active=1,
+        labeled_mix=0.5,
+        consistency_weight=0.0,
+        weighting=['pixel_mask', 'pixel_mask'],
+    )
+    data = method.data_preprocessor(toy_batch(num_unlabeled=5), training=True)
+    torch.manual_seed(6)
+    losses = method(**data, mode='loss')
+
+    images = data['inputs']
+    labels = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['labeled']])
+    probs = scores(method.teachers['teacher.1'].segmentor, images['unlabeled_weak']).softmax(1)
+    confidence, target = probs.max(1)
+    torch.manual_seed(6)
+    plan = ClassMix()(target, 3)
+    is_mixed = torch.rand(5) < 0.5
+    draws = torch.rand(5, 3)
+    mixed, confidence_mixed, target_mixed = (
+        t.clone() for t in (images['unlabeled_strong'], confidence, target)
+    )
+    for b, row, column in plan.mask.nonzero().tolist():
+        other = (b + 1) % 5
+        mixed[b, :, row, column] = images['unlabeled_strong'][other, :, row, column]
+        confidence_mixed[b, row, column] = confidence[other, row, column]
+        target_mixed[b, row, column] = target[other, row, column]
+    weight = (confidence_mixed >= THRESHOLD).float()
+    assert 0 < is_mixed.sum() < 5
+    for b in is_mixed.nonzero().flatten().tolist():
+        shown = sorted(set(labels[b % 2].flatten().tolist()))
+        by_draw = sorted(shown, key=lambda k, b=b: float(draws[b, k]))
+        for k in by_draw[: (len(shown) + 1) // 2]:
+            where = labels[b % 2] == k
+            mixed[b][:, where] = images['labeled'][b % 2][:, where]
+            target_mixed[b][where], weight[b][where] = k, 1.0
+    logits = scores(method.student, torch.cat([images['labeled'], mixed]))[2:]
+    expected = (weight * F.cross_entropy(logits, target_mixed, reduction='none')).mean()
+    torch.testing.assert_close(losses['mix.loss_ce'], expected)
