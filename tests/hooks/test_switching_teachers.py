@@ -36,7 +36,22 @@ class Recorder(Hook):
         self.record(runner)
 
 
-def recorded(tmp_path, iterations, accumulation=1, **hook):
+class FirstLabels(Hook):
+    """In the first step of every shift all teachers say the same, whatever their weights are."""
+
+    def __init__(self, shift):
+        self.shift = shift
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        bank = unwrap(runner).teachers
+        vars(bank).pop('probabilities', None)
+        if batch_idx % self.shift == 0:
+            bank.probabilities = lambda images: torch.eye(3)[:1, :, None, None].expand(
+                len(images), 3, *images.shape[-2:]
+            )
+
+
+def recorded(tmp_path, iterations, accumulation=1, other_hooks=(), **hook):
     hooks = [dict(type='dts.SwitchingTeachersHook', **hook)]
     runner = toy_runner(
         tmp_path,
@@ -45,7 +60,8 @@ def recorded(tmp_path, iterations, accumulation=1, **hook):
         optim_wrapper__accumulative_counts=accumulation,
     )
     recorder = Recorder()
-    runner.register_hook(recorder)
+    for other in (*other_hooks, recorder):
+        runner.register_hook(other)
     runner.train()
     return runner, recorder
 
@@ -101,6 +117,20 @@ def test_synchronised_teachers_equal_one_that_resets(tmp_path):
     assert all(equal(a, b) for a, b in zip(one.students, two.students, strict=True))
     kept = recorded(tmp_path / 'kept', 7, shift=2, num_teachers=2)[1]
     assert not equal(kept.students[-1], two.students[-1])
+
+
+@pytest.mark.slow
+def test_two_teachers_equal_one_that_resets_once_the_first_labels_of_a_shift_are_equal(tmp_path):
+    def run(name, num_teachers, *hooks):
+        folder = tmp_path / f'{name}{num_teachers}'
+        return recorded(folder, 7, other_hooks=hooks, shift=2, num_teachers=num_teachers)[1]
+
+    one, two = (run('forced', count, FirstLabels(2)) for count in (1, 2))
+    assert all(equal(a, b) for a, b in zip(one.students, two.students, strict=True))
+    for step, index in enumerate(two.active[:-1]):  # weights stem from the students of the shift
+        assert equal(one.teachers[step + 1][0], two.teachers[step + 1][index])
+    one, two = (run('free', count) for count in (1, 2))
+    assert not equal(one.students[-1], two.students[-1])
 
 
 @pytest.mark.parametrize(('shift', 'steps'), [('labeled_pass', 3), ('unlabeled_pass', 4), (5, 5)])
