@@ -133,6 +133,15 @@ def test_two_teachers_equal_one_that_resets_once_the_first_labels_of_a_shift_are
     assert not equal(one.students[-1], two.students[-1])
 
 
+def test_decay_may_follow_a_schedule(tmp_path):
+    decay = dict(type='linear', start=0.0, end=0.4, iters=4)  # 0, 0.1, 0.2, 0.3, 0.4, 0.4
+    runner, seen = recorded(tmp_path, 6, shift=3, decay=decay)
+    kept = runner.message_hub.log_scalars['train/teacher.decay'].data[0].tolist()
+    assert kept == pytest.approx([0, 0.1, 0.2, 0, 0.4, 0.4])  # 0 in the first step of a shift
+    before, student = seen.teachers[4][1][WEIGHT], seen.students[5][WEIGHT]
+    torch.testing.assert_close(seen.teachers[5][1][WEIGHT], 0.4 * before + 0.6 * student)
+
+
 @pytest.mark.parametrize(('shift', 'steps'), [('labeled_pass', 3), ('unlabeled_pass', 4), (5, 5)])
 def test_shift_follows_a_stream(tmp_path, shift, steps):
     runner, _ = recorded(tmp_path, 1, shift=shift)
@@ -167,6 +176,8 @@ def test_statistics_of_a_teacher_in_train_mode_are_averaged_over_ranks(tmp_path,
         (dict(num_teachers=0), 'at least 1, got 0'),
         (dict(shift=0), 'optimizer steps >= 1, got 0'),
         (dict(shift='epoch'), "got 'epoch'"),
+        (dict(decay=1.5), r'in \[0, 1\], got 1.5'),
+        (dict(decay=dict(type='linear', start=0, end=2, iters=3)), r'in \[0, 1\], got 2'),
         (dict(ema_counter='mine'), 'ema_counter must be one of'),
         (dict(on_switch='copy'), 'on_switch must be one of'),
         (dict(teacher_mode='test'), 'teacher_mode must be one of'),
