@@ -135,7 +135,7 @@ def plot(runs: dict[str, Curves], out: Path) -> None:
         runs: curves by the name of the run.
         out: file to write.
     """
-    figure = Figure(figsize=(11, 4), layout='constrained')
+    figure = Figure(figsize=(11, 4.6), layout='constrained')
     panels = figure.subplots(1, 2)
     palette = colormaps['tab20c'].colors
     for panel, (quantity, label) in zip(panels, QUANTITIES.items(), strict=True):
@@ -150,7 +150,8 @@ def plot(runs: dict[str, Curves], out: Path) -> None:
         panel.set_xlabel('iteration')
         panel.set_ylabel(label)
         panel.grid(alpha=0.3)
-    panels[0].legend(fontsize=8, title='thick: on duty', title_fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc='outside lower center', ncols=4, title='thick: on duty')
     figure.savefig(out, dpi=150)
 
 
