@@ -12,6 +12,9 @@ student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
 student.auxiliary_head.num_classes = _base_.num_classes
 student.test_cfg = _base_.evaluation
+# output stride 16, as UniMatch trains
+student.backbone.update(dilations=(1, 1, 1, 2), strides=(1, 2, 2, 1))
+student.decode_head.dilations = (1, 6, 12, 18)
 model = dict(
     _delete_=True,
     type='dts.DualTeacher',

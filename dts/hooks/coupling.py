@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import Runner
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ class CouplingHook(Hook):
     plot is not public, these two are our choice.
 
     Args:
-        interval: optimizer iterations between two measurements.
+        interval: iterations between two measurements; the logger must write as often.
         num_images: validation images that are predicted each time; they stay in memory.
     """
 
@@ -48,8 +48,15 @@ class CouplingHook(Hook):
             runner: the runner.
 
         Raises:
-            ValueError: if the config has no validation set.
+            ValueError: if the config has no validation set, or the logger writes at other
+                iterations, where values of earlier ones would stand.
         """
+        for hook in runner.hooks:
+            if isinstance(hook, LoggerHook) and hook.interval != self.interval:
+                raise ValueError(
+                    f'CouplingHook measures every {self.interval} iterations, the log is written '
+                    f'every {hook.interval}: set default_hooks.logger.interval={self.interval}'
+                )
         if runner.val_loop is None:
             raise ValueError('CouplingHook predicts validation images: add val_dataloader')
         self.batches = list(islice(runner.val_loop.dataloader, self.num_images))

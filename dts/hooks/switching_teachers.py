@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from mmengine.runner import Runner
 
 from dts.hooks.average_buffers import average_buffers
 from dts.hooks.teacher_hook import TeacherHook
 from dts.registry import HOOKS
-from dts.schedules import ema_horizon
+from dts.schedules import ema_horizon, piecewise_linear, schedule_points
 from dts.teachers.ema import BufferMotion, EmaMotion
 from dts.teachers.switching import EMA_COUNTERS, EmaCounter, active_index, updates_of_mean
 from dts.teachers.teacher import Teacher
@@ -32,7 +33,8 @@ class SwitchingTeachersHook(TeacherHook):
         num_teachers: N >= 1; with 1, a Mean Teacher whose mean starts anew at every shift.
         shift: optimizer steps on duty, or ``labeled_pass`` or ``unlabeled_pass``: those in which
             every image of that stream is seen once.
-        decay: share of the old teacher kept by an update, in [0, 1].
+        decay: share of the old teacher kept by an update, in [0, 1]; or a schedule of it by
+            optimizer steps, see ``dts.schedules.schedule_points``.
         ema_counter: ``per_shift``, ``per_teacher`` or ``global``, see
             ``dts.teachers.switching.updates_of_mean``.
         on_switch: what a teacher starts its shift with: ``keep`` its own weights, ``sync`` the
@@ -49,7 +51,7 @@ class SwitchingTeachersHook(TeacherHook):
         self,
         num_teachers: int = 2,
         shift: int | Literal['labeled_pass', 'unlabeled_pass'] = 'labeled_pass',
-        decay: float = 0.99,
+        decay: float | Mapping[str, Any] = 0.99,
         ema_counter: EmaCounter = 'per_shift',
         on_switch: Literal['keep', 'sync'] = 'keep',
         teacher_mode: Literal['eval', 'train'] = 'eval',
@@ -71,6 +73,9 @@ class SwitchingTeachersHook(TeacherHook):
         ):
             if value not in known:
                 raise ValueError(f'{name} must be one of {known}, got {value!r}')
+        for _, value in schedule_points(decay):
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f'decay is the share of the old teacher, in [0, 1], got {value}')
         if buffers == 'own' and teacher_mode == 'eval':
             raise ValueError(
                 "buffers='own' needs teacher_mode='train': a teacher in eval mode would keep the "
@@ -78,7 +83,7 @@ class SwitchingTeachersHook(TeacherHook):
             )
         self.num_teachers = num_teachers
         self.shift = shift
-        self.decay = decay
+        self.decay_points = schedule_points(decay)
         self.ema_counter = ema_counter
         self.on_switch = on_switch
         self.teacher_type = Teacher if teacher_mode == 'eval' else TrainModeTeacher
@@ -93,7 +98,7 @@ class SwitchingTeachersHook(TeacherHook):
         names = [f'teacher.{index}' for index in range(self.num_teachers)]
         self.build_bank(runner, names, self.teacher_type)
         self.motions = [
-            EmaMotion(self.bank[name], self.student, self.decay, self.buffers)
+            EmaMotion(self.bank[name], self.student, self.decay_points[0][1], self.buffers)
             for name in self.bank.moving
         ]
         self.shift_steps = self._shift_steps(runner)
@@ -111,6 +116,7 @@ class SwitchingTeachersHook(TeacherHook):
         step = self.bank.updates  # one teacher moves per step, so this counts the steps of the run
         motion = self.motions[self.bank.active_index]
         num_updates = updates_of_mean(step, self.shift_steps, self.num_teachers, self.ema_counter)
+        motion.decay = piecewise_linear(step, self.decay_points)
         decay = motion.update(num_updates)
         if self.buffers == 'own':
             average_buffers(motion.teacher)  # every rank labels images of its own
@@ -118,7 +124,7 @@ class SwitchingTeachersHook(TeacherHook):
         hub = runner.message_hub
         hub.update_scalar('train/teacher.active', self.bank.active_index)
         hub.update_scalar('train/teacher.decay', decay)
-        hub.update_scalar('train/teacher.horizon', ema_horizon(num_updates + 1, self.decay))
+        hub.update_scalar('train/teacher.horizon', ema_horizon(num_updates + 1, motion.decay))
 
         if (step + 1) % self.shift_steps == 0:
             self.bank.active = self._on_duty(step + 1)

@@ -18,7 +18,7 @@ from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_p
 from dts.mixing.plan import MixOperation, paste
 from dts.models.channel_dropout import drop_channels
 from dts.registry import MODELS
-from dts.segmentor import all_logits, decode, encode
+from dts.segmentor import decode, decode_logits, encode
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import pixel_mask
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
@@ -95,7 +95,7 @@ class UniMatch(TeacherStudent):
             paste(plan, inputs[branch])
             for plan, branch in zip(plans, ('unlabeled_strong', 'unlabeled_strong_2'), strict=True)
         ]
-        logits_strong = all_logits(self.student, torch.cat(strong))[0].logits.chunk(2)
+        logits_strong = decode_logits(self.student, torch.cat(strong)).chunk(2)
 
         losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
         losses['strong.loss_ce'] = 0.25 * sum(

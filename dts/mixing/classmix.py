@@ -23,8 +23,8 @@ class ClassMix:
     Source: Olsson et al., WACV 2021; WilhelmT/ClassMix: floor(n/2) predicted classes.
 
     Args:
-        permute: partner by a random permutation (as in naver-ai/dual-teacher) instead of the next
-            image.
+        permute: partner by a random permutation (as in naver-ai/dual-teacher, where two images
+            swap) instead of the next image.
     """
 
     def __init__(self, permute: bool = False) -> None:
@@ -44,7 +44,8 @@ class ClassMix:
             The plan.
         """
         kept = draw_classes(labels, num_classes, generator)
-        return MixPlan(~kept, draw_partner(labels, self.permute, generator))
+        permute = self.permute and len(labels) > 2
+        return MixPlan(~kept, draw_partner(labels, permute, generator))
 
 
 def draw_classes(

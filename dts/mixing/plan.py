@@ -62,14 +62,13 @@ def draw_partner(labels: Tensor, permute: bool, generator: torch.Generator | Non
         labels: (B, H, W), for the size and the device.
         permute: draw a permutation, in which an image can be its own partner, as the code of Dual
             Teacher does; False takes the next image of the batch (cyclic), as the code of ClassMix
-            does, so that in a shuffled batch of two or more every image has another one. Two images
-            always swap.
+            does, so that in a shuffled batch of two or more every image has another one.
         generator: source of the draw; None takes the device's global one.
 
     Returns:
         (B,) int64.
     """
     batch_size, device = len(labels), labels.device
-    if permute and batch_size > 2:
+    if permute:
         return torch.rand(batch_size, generator=generator, device=device).argsort()
     return torch.arange(batch_size, device=device).roll(-1)

@@ -67,10 +67,14 @@ def test_config_builds_and_takes_one_step(file):
         method.attach_teachers(TeacherBank(dict(assistant=assistant)))
     wrapper = build_optim_wrapper(method, config.optim_wrapper)
     before = method.student.decode_head.conv_seg.weight.clone()
+    learned = set()
+    for name, weight in method.named_parameters():
+        weight.register_post_accumulate_grad_hook(lambda _, name=name: learned.add(name))
     batch = batch_of_two_views(2, size=SIZE, num_classes=num_classes)
     logged = method.train_step(batch, wrapper)
     assert all(torch.isfinite(value) for value in logged.values())
     assert not torch.equal(before, method.student.decode_head.conv_seg.weight)
+    assert learned == {name for name, _ in method.named_parameters()}, 'dead parameters'
 
 
 @pytest.mark.slow

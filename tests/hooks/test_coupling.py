@@ -1,7 +1,10 @@
 """Distance and agreement against hand-made networks, and through a run."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from mmengine.hooks import LoggerHook
 from torch import nn
 
 from dts.hooks.coupling import CouplingHook, relative_distance, same_share
@@ -25,8 +28,12 @@ def test_agreement_is_over_all_pixels_of_all_images():
 
 
 def test_a_run_without_validation_is_refused():
-    class Runner:
-        val_loop = None
-
+    runner = SimpleNamespace(val_loop=None, hooks=[LoggerHook(interval=20)])
     with pytest.raises(ValueError, match='add val_dataloader'):
-        CouplingHook().before_train(Runner())
+        CouplingHook().before_train(runner)
+
+
+def test_a_logger_that_would_write_old_values_is_refused():
+    runner = SimpleNamespace(val_loop=None, hooks=[LoggerHook(interval=50)])
+    with pytest.raises(ValueError, match=r'default_hooks\.logger\.interval=20'):
+        CouplingHook().before_train(runner)

@@ -36,7 +36,22 @@ class Recorder(Hook):
         self.record(runner)
 
 
-def recorded(tmp_path, iterations, accumulation=1, **hook):
+class FirstLabels(Hook):
+    """In the first step of every shift all teachers say the same, whatever their weights are."""
+
+    def __init__(self, shift):
+        self.shift = shift
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        bank = unwrap(runner).teachers
+        vars(bank).pop('probabilities', None)
+        if batch_idx % self.shift == 0:
+            bank.probabilities = lambda images: torch.eye(3)[:1, :, None, None].expand(
+                len(images), 3, *images.shape[-2:]
+            )
+
+
+def recorded(tmp_path, iterations, accumulation=1, other_hooks=(), **hook):
     hooks = [dict(type='dts.SwitchingTeachersHook', **hook)]
     runner = toy_runner(
         tmp_path,
@@ -45,7 +60,8 @@ def recorded(tmp_path, iterations, accumulation=1, **hook):
         optim_wrapper__accumulative_counts=accumulation,
     )
     recorder = Recorder()
-    runner.register_hook(recorder)
+    for other in (*other_hooks, recorder):
+        runner.register_hook(other)
     runner.train()
     return runner, recorder
 
@@ -103,6 +119,29 @@ def test_synchronised_teachers_equal_one_that_resets(tmp_path):
     assert not equal(kept.students[-1], two.students[-1])
 
 
+@pytest.mark.slow
+def test_two_teachers_equal_one_that_resets_once_the_first_labels_of_a_shift_are_equal(tmp_path):
+    def run(name, num_teachers, *hooks):
+        folder = tmp_path / f'{name}{num_teachers}'
+        return recorded(folder, 7, other_hooks=hooks, shift=2, num_teachers=num_teachers)[1]
+
+    one, two = (run('forced', count, FirstLabels(2)) for count in (1, 2))
+    assert all(equal(a, b) for a, b in zip(one.students, two.students, strict=True))
+    for step, index in enumerate(two.active[:-1]):  # weights stem from the students of the shift
+        assert equal(one.teachers[step + 1][0], two.teachers[step + 1][index])
+    one, two = (run('free', count) for count in (1, 2))
+    assert not equal(one.students[-1], two.students[-1])
+
+
+def test_decay_may_follow_a_schedule(tmp_path):
+    decay = dict(type='linear', start=0.0, end=0.4, iters=4)  # 0, 0.1, 0.2, 0.3, 0.4, 0.4
+    runner, seen = recorded(tmp_path, 6, shift=3, decay=decay)
+    kept = runner.message_hub.log_scalars['train/teacher.decay'].data[0].tolist()
+    assert kept == pytest.approx([0, 0.1, 0.2, 0, 0.4, 0.4])  # 0 in the first step of a shift
+    before, student = seen.teachers[4][1][WEIGHT], seen.students[5][WEIGHT]
+    torch.testing.assert_close(seen.teachers[5][1][WEIGHT], 0.4 * before + 0.6 * student)
+
+
 @pytest.mark.parametrize(('shift', 'steps'), [('labeled_pass', 3), ('unlabeled_pass', 4), (5, 5)])
 def test_shift_follows_a_stream(tmp_path, shift, steps):
     runner, _ = recorded(tmp_path, 1, shift=shift)
@@ -137,6 +176,8 @@ def test_statistics_of_a_teacher_in_train_mode_are_averaged_over_ranks(tmp_path,
         (dict(num_teachers=0), 'at least 1, got 0'),
         (dict(shift=0), 'optimizer steps >= 1, got 0'),
         (dict(shift='epoch'), "got 'epoch'"),
+        (dict(decay=1.5), r'in \[0, 1\], got 1.5'),
+        (dict(decay=dict(type='linear', start=0, end=2, iters=3)), r'in \[0, 1\], got 2'),
         (dict(ema_counter='mine'), 'ema_counter must be one of'),
         (dict(on_switch='copy'), 'on_switch must be one of'),
         (dict(teacher_mode='test'), 'teacher_mode must be one of'),

@@ -45,9 +45,18 @@ def dual_teacher(config):
     return as_dual_teacher(config, shift=7)  # killed and resumed in the middle of a shift
 
 
+def faithful_dual_teacher(config):
+    """Teachers in train mode with statistics and dropout of their own."""
+    config = dual_teacher(config)
+    config.model = dict(type='dts.FaithfulDualTeacher', student=config.model.student, threshold=0.4)
+    config.custom_hooks[0].update(teacher_mode='train', buffers='own')
+    return config
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ('method', 'num_workers'), [(mean_teacher, 0), (mean_teacher, 2), (dual_teacher, 0)]
+    ('method', 'num_workers'),
+    [(mean_teacher, 0), (mean_teacher, 2), (dual_teacher, 0), (faithful_dual_teacher, 0)],
 )
 def test_40_steps_equal_17_steps_a_kill_and_a_resume(tmp_path, method, num_workers):
     make_images(tmp_path)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.optim import OptimWrapper
 
 from dts.mixing.classmix import ClassMix
 from dts.mixing.cutmix import BetaCutMix
@@ -86,8 +87,11 @@ def test_loss_equals_a_loop_over_pixels(active):
 
 @pytest.mark.parametrize('active', [0, 1])
 def test_unsure_teachers_teach_nothing_and_sure_ones_everything(active):
-    losses = losses_of(build(active, threshold=1.0))
+    method = build(active, threshold=1.0)
+    losses = losses_of(method)
     assert losses['mix.loss_ce'] == losses['consistency.loss_ce'] == 0
+    (losses['mix.loss_ce'] + losses['consistency.loss_ce']).backward()
+    assert all(p.grad is None or not p.grad.any() for p in method.student.parameters())
     method = build(active, threshold=0.0)
     sure = losses_of(method)
     method.weighting = [lambda target, threshold: torch.ones(target.labels.shape)] * 2
@@ -112,6 +116,20 @@ def test_any_number_of_classes_learns(num_classes, active):
     gradient = method.student.decode_head.conv_seg.weight.grad
     assert gradient.isfinite().all()
     assert (gradient != 0).any(1).all()
+
+
+@pytest.mark.parametrize('active', [0, 1])
+def test_overfitting_one_batch_lowers_the_loss(active):
+    method = build(active)
+    wrapper = OptimWrapper(torch.optim.AdamW(method.parameters(), lr=0.03))
+    torch.manual_seed(0)
+    values = [method.train_step(toy_batch(), wrapper)['loss'].item() for _ in range(12)]
+    assert values[-1] < 0.9 * values[0]
+    assert all(p.grad is None for n in method.teachers.names for p in teacher_weights(method, n))
+
+
+def teacher_weights(method, name):
+    return method.teachers[name].parameters()
 
 
 def test_only_the_teacher_on_duty_is_asked_and_once():

@@ -66,7 +66,17 @@ def test_no_image_of_a_batch_is_its_own_partner_unless_permuted():
         assert sorted(partner.tolist()) == list(range(batch_size))
         assert (partner != torch.arange(batch_size)).all()
     assert draw_partner(torch.zeros(1, 1, 1), permute=True, generator=None).tolist() == [0]
-    assert draw_partner(torch.zeros(2, 1, 1), permute=True, generator=None).tolist() == [1, 0]
+
+
+def test_two_permuted_images_swap_in_classmix_and_half_of_the_time_in_cutmix():
+    labels = torch.arange(4).repeat(2, 4, 1)
+    swaps = {}
+    for operation in (ClassMix(permute=True), BetaCutMix(permute=True)):
+        generator = torch.Generator().manual_seed(0)
+        partners = [operation(labels, 4, generator).partner.tolist() for _ in range(200)]
+        swaps[type(operation)] = partners.count([1, 0])
+    assert swaps[ClassMix] == 200
+    assert 70 < swaps[BetaCutMix] < 130
 
 
 def test_permuted_partners_are_uniform():

@@ -7,6 +7,8 @@ import json
 import random
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from dts.methods import self_training
 from dts.methods.base import TeacherStudent
 from dts.methods.dual_teacher import DualTeacher
 from dts.methods.dual_teacher_student import DualTeacherStudent
+from dts.methods.faithful_dual_teacher import FaithfulDualTeacher
 from dts.methods.mean_teacher import MeanTeacher
 from dts.methods.self_training import SelfTraining
 from dts.methods.supervised import Supervised
@@ -30,7 +33,7 @@ from dts.mixing.plan import MixPlan
 from dts.registry import HOOKS
 from dts.teachers.bank import TeacherBank
 from dts.teachers.teacher import Teacher
-from dts.teachers.train_mode import BatchStatisticsTeacher
+from dts.teachers.train_mode import BatchStatisticsTeacher, TrainModeTeacher
 from runs import in_child, make_images, run_config
 from toys import batch_of_two_views, toy_batch, toy_segmentor_config, uda_batch
 
@@ -65,6 +68,13 @@ def sgd(method: TeacherStudent) -> torch.optim.SGD:
         {'params': list(student.decode_head.parameters()), 'lr': 0.4},
     ]
     return torch.optim.SGD(groups, momentum=0.9)
+
+
+def with_auxiliary_head(student: ConfigDict) -> ConfigDict:
+    """The same segmentor with an auxiliary head of weight 0.4."""
+    head = copy.deepcopy(student.decode_head)
+    head.loss_decode.loss_weight = 0.4
+    return ConfigDict({**student, 'auxiliary_head': head})
 
 
 def test_pairs_by_hand() -> None:
@@ -118,24 +128,34 @@ def test_supervised_floor_follows_the_method_for_three_steps() -> None:
         optimizer.step()
 
 
-def test_dual_teacher_floor_follows_the_method_for_three_steps() -> None:
-    method = DualTeacher(
-        toy_segmentor_config(),
-        CRITERION,
-        threshold=0.36,
-        mix=[None],
-        weighting=['image_fraction'],
-        consistency_weight=0.3,
-    ).train()
+NO_MIX: dict[str, Any] = {'mix': [None], 'weighting': ['image_fraction']}
+DUAL_TEACHERS = {
+    'corrected': (DualTeacher, {**NO_MIX, 'consistency_weight': 0.3}, Teacher),
+    'without consistency': (DualTeacher, {**NO_MIX, 'consistency_weight': 0.0}, Teacher),
+    'faithful': (FaithfulDualTeacher, {}, TrainModeTeacher),
+}
+
+
+@pytest.mark.parametrize('case', DUAL_TEACHERS)
+def test_dual_teacher_floor_follows_the_method_for_three_steps(case: str) -> None:
+    method_type, options, teacher_type = DUAL_TEACHERS[case]
+    student = with_auxiliary_head(toy_segmentor_config())
+    method = method_type(student, CRITERION, threshold=0.36, **options).train()
+    if case == 'faithful':
+        method.mix = [lambda labels, num_classes: MixPlan(labels < 0, torch.arange(len(labels)))]
     optimizer = sgd(method)
-    method.attach_teachers(TeacherBank.from_student(method.student, ['teacher.0', 'teacher.1']))
+    bank = TeacherBank.from_student(method.student, ['teacher.0'], teacher_type)
+    method.attach_teachers(bank)
+    teacher = bank['teacher.0'].segmentor
     batch = toy_batch()
     floor = build_floor(method, optimizer)
     ready = prepare(method, batch)
-    teacher = method.teachers['teacher.0'].segmentor
     for _ in range(3):
         data = method.data_preprocessor(batch, True)
-        loss = method.parse_losses(method.loss(**data))[0]
+        losses = method.loss(**data)
+        assert 0.1 < losses['stat_accepted_ratio'] < 0.9
+        assert ('consistency.loss_ce' in losses) == (case != 'without consistency')
+        loss = method.parse_losses(losses)[0]
         torch.testing.assert_close(floor(ready), loss.detach())
         optimizer.zero_grad()
         loss.backward()
@@ -145,9 +165,64 @@ def test_dual_teacher_floor_follows_the_method_for_three_steps() -> None:
                 old.lerp_(new, 0.01)
 
 
+# (gradient, images) of every forward of the backbone, with 2 labelled and 2 unlabelled images
+FORWARDS = {
+    DualTeacher: [(False, 2), (True, 2), (True, 4)],
+    FaithfulDualTeacher: [(False, 2), (False, 2), (True, 2), (True, 4)],
+    UniMatch: [(True, 4), (True, 4)],
+}
+
+
+@pytest.mark.parametrize('method_type', FORWARDS)
+def test_floor_and_method_ask_networks_equally_often(method_type: type[TeacherStudent]) -> None:
+    method = method_type(with_auxiliary_head(toy_segmentor_config()), CRITERION).train()
+    asked: list[tuple[str, bool, int]] = []
+    for name in ('backbone', 'auxiliary_head'):  # copies of a network keep its hooks
+        getattr(method.student, name).register_forward_hook(
+            lambda _, args, out, name=name: asked.append(
+                (name, torch.is_grad_enabled(), len(args[0][0] if name != 'backbone' else args[0]))
+            )
+        )
+    teacher_type = TrainModeTeacher if method_type is FaithfulDualTeacher else Teacher
+    bank = TeacherBank.from_student(method.student, ['teacher.0', 'teacher.1'], teacher_type)
+    method.attach_teachers(bank)
+    batch = batch_of_two_views(2)
+    floor = build_floor(method, sgd(method))
+    ready = prepare(method, batch)
+    for step in (
+        lambda: floor(ready),
+        lambda: method.loss(**method.data_preprocessor(batch, True)),
+    ):
+        asked.clear()
+        step()
+        forwards = sorted(call[1:] for call in asked if call[0] == 'backbone')
+        assert forwards == FORWARDS[method_type]
+        # one forward of images with labels in it: no other needs the auxiliary head
+        assert [call[1] for call in asked if call[0] == 'auxiliary_head'] == [True]
+
+
+def test_a_skipped_stage_is_cheaper_in_the_floor_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {'mix': [None], 'weighting': ['image_fraction'], 'sub_network': 'stage_skip'}
+    method = DualTeacher(toy_segmentor_config(), **options).train()
+    drawn = []
+
+    @contextmanager
+    def draw(student: nn.Module) -> Iterator[None]:
+        drawn.append(student)
+        yield
+
+    monkeypatch.setattr(method.sub_network, 'drawn', draw)
+    floor = build_floor(method, sgd(method))
+    floor(prepare(method, toy_batch()))
+    method.sub_network.kind = 'block_skip'
+    build_floor(method, sgd(method))(prepare(method, toy_batch()))
+    assert len(drawn) == 1
+    assert drawn[0] is not method.student
+
+
 def test_unimatch_floor_follows_the_method_for_three_steps() -> None:
     method = UniMatch(
-        toy_segmentor_config(),
+        with_auxiliary_head(toy_segmentor_config()),
         CRITERION,
         threshold=0.36,
         mix={'type': 'dts.CutMix', 'probability': 0.0},

@@ -1,6 +1,7 @@
 """The coupling plot of a real run, and what it says about other folders."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import cv2
@@ -31,10 +32,45 @@ def test_curves_of_a_run_follow_the_turns_and_are_drawn(tmp_path, capsys):
     assert all(0 <= value <= 1 for _, value in curves['teacher.0', 'agreement'])
     assert dict(curves['teacher.0', 'agreement'])[1] == 1
 
+    on_duty = [[value for _, value in curves[f'teacher.{index}', 'duty']] for index in (0, 1)]
+    assert on_duty == [[1, 1, 1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1]]
+
     out = tmp_path / 'plot.png'
     plot_coupling.main([str(tmp_path / 'run'), '--names', 'Dual Teacher', '--out', str(out)])
-    assert capsys.readouterr().out.strip() == str(out)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == str(out)
+    assert [line.split(' | ')[:2] for line in printed[-2:]] == [
+        ['| Dual Teacher', 'on duty'],
+        ['| Dual Teacher', 'at rest'],
+    ]
     assert cv2.imread(str(out)).std() > 1
+
+
+def test_means_are_taken_over_teachers_by_their_duty(tmp_path):
+    write_log(tmp_path / 'two', ('teacher.0', 'teacher.1'), active=(0, 1, 1))
+    write_log(tmp_path / 'one', ('teacher',))
+    runs = {name: plot_coupling.read_curves(tmp_path / name) for name in ('one', 'two')}
+    assert plot_coupling.summarize(runs).splitlines()[2:] == [
+        '| one | on duty | 0.2000 | 80.0 |',  # distances 0.1, 0.2, 0.3
+        '| two | on duty | 0.8667 | 13.3 |',  # 0.1 of the first, 1.2 and 1.3 of the second
+        '| two | at rest | 0.5333 | 46.7 |',  # 0.2 and 0.3 of the first, 1.1 of the second
+    ]
+
+
+def write_log(work_dir, teachers, active=(None,) * 3):
+    """Three steps; teacher k has the distance k + step / 10, agreement is 1 - distance."""
+    lines = []
+    for step, index in enumerate(active, 1):
+        line = {'loss': 1.0, 'step': step}
+        if index is not None:
+            line['teacher.active'] = index
+        for number, teacher in enumerate(teachers):
+            distance = number + step / 10
+            line |= {f'{teacher}.distance': distance, f'{teacher}.agreement': 1 - distance}
+        lines.append(json.dumps(line))
+    log = work_dir / '1/vis_data/scalars.json'
+    log.parent.mkdir(parents=True)
+    log.write_text('\n'.join(lines) + '\n')
 
 
 def test_other_folders_are_refused_with_the_fix(tmp_path):

@@ -20,6 +20,7 @@ from step_benchmark.distillation_floor import (
     distillation,
     label_assisted_teacher,
 )
+from step_benchmark.dual_teacher_floor import dual_teacher, faithful_dual_teacher
 from step_benchmark.dual_teacher_student_floor import dual_teacher_student
 from step_benchmark.floor_parts import (
     FloorBuilder,
@@ -28,6 +29,7 @@ from step_benchmark.floor_parts import (
     copy_optimizer,
     cross_entropy,
     head_logits,
+    main_logits,
     score,
     weighted,
 )
@@ -109,7 +111,7 @@ def mean_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     def step(batch: ReadyBatch) -> Tensor:
         own_optimizer.zero_grad()
         with torch.no_grad():
-            _, logits_teacher = head_logits(teacher, batch.images['unlabeled_weak'])[0]
+            logits_teacher = main_logits(teacher, batch.images['unlabeled_weak'])
             confidence, target = logits_teacher.softmax(dim=1).max(dim=1)
             trust = (confidence >= method.threshold).float()
         num_labeled = len(batch.labels)
@@ -119,39 +121,6 @@ def mean_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
         loss = method.unlabeled_weight * unlabeled
         for weight, logits in heads:
             loss = loss + weight * cross_entropy(logits[:num_labeled], batch.labels, class_weight)
-        loss.backward()
-        own_optimizer.step()
-        torch._foreach_lerp_(weights_teacher, weights_student, 0.01)
-        return loss.detach()
-
-    return step
-
-
-def dual_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
-    """Forward of one teacher, two student forwards (mixed images, consistency), EMA."""
-    student = copy.deepcopy(method.student).train()
-    teacher = copy.deepcopy(method.student).eval().requires_grad_(False)
-    own_optimizer = copy_optimizer(optimizer, method.student, student)
-    class_weight = method.criterion.class_weight
-    weights_teacher = list(teacher.parameters())
-    weights_student = [weight.detach() for weight in student.parameters()]
-
-    def step(batch: ReadyBatch) -> Tensor:
-        own_optimizer.zero_grad()
-        with torch.no_grad():
-            _, logits_teacher = head_logits(teacher, batch.images['unlabeled_weak'])[0]
-            confidence, target = logits_teacher.softmax(dim=1).max(dim=1)
-            trust = (confidence >= method.threshold).float()
-            share = trust.mean(dim=(1, 2), keepdim=True)
-        strong = batch.images['unlabeled_strong']
-        num_labeled = len(batch.labels)
-        heads = head_logits(student, torch.cat([batch.images['labeled'], strong]))
-        loss = weighted(heads[0][1][num_labeled:], target, share, class_weight)
-        for weight, logits in heads:
-            loss = loss + weight * cross_entropy(logits[:num_labeled], batch.labels, class_weight)
-        logits_again = head_logits(student, strong)[0][1]
-        consistency = weighted(logits_again, target, trust, class_weight)
-        loss = loss + method.consistency_weight * consistency
         loss.backward()
         own_optimizer.step()
         torch._foreach_lerp_(weights_teacher, weights_student, 0.01)
@@ -184,7 +153,7 @@ def unimatch(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
         for weight, scores in heads:
             loss = loss + weight * cross_entropy(scores[:num_labeled], batch.labels, class_weight)
         strong = [batch.images['unlabeled_strong'], batch.images['unlabeled_strong_2']]
-        for one in head_logits(student, torch.cat(strong))[0][1].chunk(2):
+        for one in main_logits(student, torch.cat(strong)).chunk(2):
             loss = loss + 0.25 * weighted(one, target, trust, class_weight)
         loss.backward()
         own_optimizer.step()
@@ -197,6 +166,7 @@ FLOORS: dict[str, FloorBuilder] = {
     'Supervised': supervised,
     'MeanTeacher': mean_teacher,
     'DualTeacher': dual_teacher,
+    'FaithfulDualTeacher': faithful_dual_teacher,
     'UniMatch': unimatch,
     'SelfTraining': self_training,
     'DualTeacherStudent': dual_teacher_student,
