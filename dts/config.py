@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,28 +27,6 @@ def load_config(file: str | Path) -> Config:
     cfg = Config.fromfile(file)
     object.__setattr__(cfg, '_format_python_code', False)
     return cfg
-
-
-def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Change entries of a config; the learning rate follows the length of the run.
-
-    Where the length is set and no learning-rate schedule is, schedules that ended with the run end
-    with it again: one entry makes a run shorter or longer.
-
-    Args:
-        cfg: changed in place.
-        options: dotted key -> value.
-    """
-    length = (cfg.get('train_cfg') or {}).get('max_iters')
-    cfg.merge_from_dict(dict(options))
-    new_length = options.get('train_cfg.max_iters')
-    if length is None or new_length is None or any('param_scheduler' in key for key in options):
-        return
-    for scheduler in cfg.get('param_scheduler') or []:
-        # MMEngine reaches the last value one step before `end`: some end one step after the run.
-        rest = scheduler.get('end', 0) - length
-        if rest in (0, 1) and new_length + rest > scheduler.get('begin', 0):
-            scheduler['end'] = new_length + rest
 
 
 def student_config(model: ConfigType) -> ConfigType:

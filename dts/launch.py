@@ -17,7 +17,7 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 
 from dts import compat
-from dts.config import apply_options, load_config
+from dts.config import load_config
 from dts.protocols.configs import check_config
 
 USER_ERROR_EXIT_CODE = 2
@@ -36,8 +36,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         action=DictAction,
         default={},
         metavar='KEY=VALUE',
-        help='change entries of the config, for example train_cfg.max_iters=100 (the learning rate '
-        'then falls over 100 steps)',
+        help='change entries of the config, for example train_cfg.max_iters=100',
     )
     parser.add_argument(
         '--launcher',
@@ -64,7 +63,7 @@ def read_config(args: argparse.Namespace) -> Config:
     check_file(args.config, 'config')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = load_config(args.config)
-    apply_options(cfg, args.cfg_options)
+    cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     default = cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
     cfg.work_dir = args.work_dir or default

@@ -94,36 +94,3 @@ def test_work_dir_is_option_then_file_then_name(
 def test_missing_config_is_named() -> None:
     with pytest.raises(FileNotFoundError, match=r'no config at configs/nothing\.py'):
         read_config(Namespace(config='configs/nothing.py'))
-
-
-SCHEDULE = """
-param_scheduler = [
-    dict(type='LinearLR', begin=0, end=50, by_epoch=False),
-    dict(type='PolyLR', begin=50, end={end}, by_epoch=False),
-]
-train_cfg = dict(max_iters=800)
-"""
-
-
-@pytest.mark.parametrize(
-    ('end', 'options', 'expected'),
-    [
-        (800, {'train_cfg.max_iters': 400}, 400),
-        (801, {'train_cfg.max_iters': 1600}, 1601),  # reaches its last value in the last step
-        (800, {'train_cfg.max_iters': 20}, 800),  # the run ends in the warm-up
-        (600, {'train_cfg.max_iters': 400}, 600),  # it never ended with the run
-        (800, {'train_cfg.max_iters': 400, 'param_scheduler.0.end': 5}, 800),  # set by hand
-        (800, {'train_cfg.val_interval': 5}, 800),
-    ],
-)
-def test_the_schedule_ends_with_the_run(
-    tmp_path: Path, end: int, options: dict[str, int], expected: int
-) -> None:
-    file = tmp_path / 'config.py'
-    file.write_text(SCHEDULE.format(end=end))
-    args = Namespace(
-        config=str(file), cfg_options=options, launcher='none', work_dir=None, local_rank=0
-    )
-    cfg = read_config(args)
-    assert cfg.param_scheduler[1].end == expected
-    assert cfg.param_scheduler[0].end == options.get('param_scheduler.0.end', 50)

@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from chain.spec import Chain, Stage
 from dts.checkpoints.find import check_whole
-from dts.config import apply_options, default_data_root, load_config, set_teacher
+from dts.config import default_data_root, load_config, set_teacher
 from dts.protocols.configs import check_config
 
 SCORES_FILE = 'test.json'
@@ -129,7 +129,7 @@ def _read_config(stage: Stage, where: str) -> Config:
     """Read the config of a stage, with its options and its seed."""
     config = load_config(stage.config)
     try:
-        apply_options(config, stage.options)
+        config.merge_from_dict(stage.options)
     except (KeyError, TypeError) as error:
         raise ValueError(f'{where}: options do not fit {stage.config}: {error}') from error
     if stage.seed is not None:
