@@ -217,7 +217,9 @@ def test_zero_scheduled_steps_leave_the_random_numbers_of_dropout_alone():
 
 
 def test_a_student_that_is_its_teacher_learns_nothing_from_it():
-    method = build(dict(loss=CWD))
+    method = MODELS.build(
+        dict(type='dts.Distillation', student=student_config(), distill=[dict(loss=CWD)])
+    ).train()
     method.student.eval()
     teacher = FrozenTeacher(MODELS.build(student_config()), method.student, {})
     teacher.segmentor.load_state_dict(method.student.state_dict())
@@ -318,5 +320,9 @@ def test_wrong_taps_and_teachers_are_refused_before_the_first_step():
         losses_of(
             MODELS.build(dict(type='dts.Distillation', student=student_config(), distill=[LOGITS]))
         )
+    method = build(LOGITS)
+    message = r"two hooks own teachers .*'teacher'.* and .*'big'.*: name all of them in teachers"
+    with pytest.raises(ValueError, match=message):
+        method.attach_teachers(TeacherBank({'big': method.teachers['teacher']}))
     with pytest.raises(ValueError, match=r'add adapter=dict'):
         losses_of(build(dict(LOGITS, adapter=None)))
