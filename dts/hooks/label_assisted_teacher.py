@@ -76,6 +76,6 @@ class LabelAssistedTeacherHook(FrozenTeacherHook):
         """
         frozen: Any = super().build(name, entry, student)
         if name != NAME:
-            return frozen  # type: ignore[no-any-return]
+            return frozen
         teacher = FrozenLabelAssistedTeacher(frozen.segmentor, student, frozen.origin, self.codes)
         return teacher.to(next(student.parameters()).device)
