@@ -58,7 +58,7 @@ def set_teacher(config: Config, role: str, files: tuple[Path, Path], where: str)
     known: dict[str, Any] = {}
     for hook in config.get('custom_hooks') or []:
         known.update(hook.get('teachers') or {})
-        # dts.LabelAssistedTeacherHook has one teacher, and names its files itself.
+        # dts.LabelAssistedTeacherHook names the files of the teacher that sees labels itself.
         if {'config', 'checkpoint'} <= set(hook):
             known['teacher'] = hook
     if role not in known:

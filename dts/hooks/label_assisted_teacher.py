@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmseg.models.segmentors import EncoderDecoder
@@ -12,6 +13,7 @@ from dts.registry import HOOKS
 from dts.teachers.frozen import FrozenTeacher
 from dts.typing import ConfigType
 
+NAME = 'teacher'
 RELEASED_CODES = {'type': 'dts.LabelCodes', 'family': 'fixed_ramp', 'pixel_sigma': 0.035}
 
 
@@ -35,16 +37,31 @@ class LabelAssistedTeacherHook(FrozenTeacherHook):
         checkpoint: its last ``iter_*`` file; read with ``weights_only``, and wholly.
         codes: config of the codes that the teacher is shown, without ``num_classes``; None for the
             released ones, which are not random: ``fixed_ramp`` with ``pixel_sigma`` 0.035.
+        teachers: more teachers, which see no labels, as in ``dts.FrozenTeacherHook``; a term of
+            ``distill`` asks one by its ``teacher_name``.
+
+    Raises:
+        ValueError: if one of them is called ``teacher`` too, or has other keys.
     """
 
     def __init__(
-        self, config: str | ConfigType, checkpoint: str, codes: ConfigType | None = None
+        self,
+        config: str | ConfigType,
+        checkpoint: str,
+        codes: ConfigType | None = None,
+        teachers: Mapping[str, ConfigType] | None = None,
     ) -> None:
-        super().__init__({'teacher': {'config': config, 'checkpoint': checkpoint}})
+        more = dict(teachers or {})
+        if NAME in more:
+            raise ValueError(
+                f'the label-assisted teacher is called {NAME!r}: give the one in teachers of '
+                'LabelAssistedTeacherHook another name'
+            )
+        super().__init__({NAME: {'config': config, 'checkpoint': checkpoint}, **more})
         self.codes: ConfigType = codes or RELEASED_CODES
 
     def build(self, name: str, entry: ConfigType, student: EncoderDecoder) -> FrozenTeacher:
-        """Build the teacher as a frozen one is, and give it its own input.
+        """Build a teacher as a frozen one is, and give the one that sees labels its own input.
 
         Args:
             name: its name.
@@ -55,8 +72,10 @@ class LabelAssistedTeacherHook(FrozenTeacherHook):
             The teacher, on the student's device.
 
         Raises:
-            ValueError: if it sees no labels, or other codes than the hook's.
+            ValueError: if ``teacher`` sees no labels, or other codes than the hook's.
         """
         frozen: Any = super().build(name, entry, student)
+        if name != NAME:
+            return frozen
         teacher = FrozenLabelAssistedTeacher(frozen.segmentor, student, frozen.origin, self.codes)
         return teacher.to(next(student.parameters()).device)

@@ -71,9 +71,15 @@ class Distillation(TeacherStudent):
             student: as in ``TeacherStudent``.
 
         Raises:
-            ValueError: if a term asks for a teacher that is not there, or taps a module that it has
-                not.
+            ValueError: if another hook did so before, a term asks for a teacher that is not there,
+                or taps a module that it has not.
         """
+        if self.has_teachers:
+            raise ValueError(
+                f'two hooks own teachers of Distillation, {self.teachers.names} and {bank.names}: '
+                'name all of them in teachers of one hook, dts.FrozenTeacherHook or '
+                'dts.LabelAssistedTeacherHook'
+            )
         for index, term in self._terms():
             name = term.teacher_name or bank.active
             if name not in bank.names:

@@ -95,6 +95,41 @@ def test_image_is_normalised_as_in_the_first_stage(checkpoint):
     torch.testing.assert_close(shown[:, :3], (pixels - 100) / 50)
 
 
+def test_teachers_without_labels_stand_beside_it(checkpoint, tmp_path):
+    """Two teachers of one student, each with its own input, weight and file."""
+    big = MODELS.build(toy_segmentor_config(channels=12))
+    file = str(tmp_path / 'big.pth')
+    torch.save(big.state_dict(), file)
+    config = dict(
+        type='dts.Distillation',
+        student=toy_segmentor_config(),
+        distill=[TERM, {**TERM, 'teacher_name': 'big', 'weight': 0.5}],
+    )
+    method = MODELS.build(config).eval()
+    more = dict(big=dict(config=toy_segmentor_config(channels=12), checkpoint=file))
+    hook = attached(method, checkpoint[0], teachers=more)
+    assert hook.bank.names == ['teacher', 'big']
+    assert hook.bank.active == 'teacher'
+    assert list(hook.bank.state_dict()['frozen']) == ['teacher', 'big']
+
+    data = method.data_preprocessor(toy_batch(num_unlabeled=0), True)
+    images = data['inputs']['labeled']
+    torch.manual_seed(0)
+    losses = method.loss(**data)
+    cwd = method.terms['0'].loss
+    ours = method.student(images)
+    torch.testing.assert_close(losses['distill.1.loss_kd'], 0.5 * cwd(ours, big.eval()(images)))
+    torch.manual_seed(0)
+    teacher = method.teachers['teacher']
+    coded = teacher.inputs(images, stack_labels(data['data_samples']['labeled']))
+    assert coded.shape[1] == 4
+    torch.testing.assert_close(
+        losses['distill.0.loss_kd'], 3.0 * cwd(ours, teacher.segmentor(coded))
+    )
+    with pytest.raises(ValueError, match="called 'teacher': give the one in teachers"):
+        LabelAssistedTeacherHook('a.py', 'a.pth', teachers=dict(teacher=more['big']))
+
+
 def test_step_moves_the_student_alone(checkpoint):
     file, state = checkpoint
     method = student()

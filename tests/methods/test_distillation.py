@@ -150,6 +150,36 @@ def test_zero_weight_is_the_supervised_run_bitwise():
     assert not torch.equal(on['backbone.conv.weight'], expected['backbone.conv.weight'])
 
 
+@pytest.mark.parametrize('avg_non_ignore', [False, True])
+def test_zero_weight_is_a_run_of_stock_mmseg_bitwise(avg_non_ignore):
+    """Its own segmentor, losses and ``train_step``, ignored pixels and an auxiliary head in it."""
+    config = student_config()
+    for head in (config.decode_head, config.auxiliary_head):
+        head.loss_decode = dict(head.loss_decode, avg_non_ignore=avg_non_ignore)
+    states = []
+    for kind in ('stock', 'distilled'):
+        torch.manual_seed(2)
+        if kind == 'stock':
+            segmentor = model = MODELS.build(config).train().to(memory_format=torch.channels_last)
+        else:
+            criterion = dict(type='dts.CrossEntropy', avg_non_ignore=avg_non_ignore)
+            off = [dict(LOGITS, weight=0.0)]
+            model = MODELS.build(
+                dict(type='dts.Distillation', student=config, criterion=criterion, distill=off)
+            ).train()
+            segmentor = model.student
+        wrapper = OptimWrapper(torch.optim.AdamW(model.parameters(), lr=0.01))
+        torch.manual_seed(6)
+        for _ in range(3):
+            data = batch()
+            if kind == 'stock':
+                data = {part: values['labeled'] for part, values in data.items()}
+            model.train_step(data, wrapper)
+        states.append(segmentor.state_dict())
+    for name, tensor in states[0].items():
+        assert torch.equal(tensor, states[1][name]), name
+
+
 def test_a_term_does_nothing_while_its_schedule_is_at_zero():
     schedule = dict(type='piecewise', points=[(2, 0.0), (4, 1.0), (8, 1.0), (8, 0.0)])
     method = build(dict(LOGITS, weight=schedule), dict(EVERYTHING[3], weight=schedule))
@@ -187,7 +217,9 @@ def test_zero_scheduled_steps_leave_the_random_numbers_of_dropout_alone():
 
 
 def test_a_student_that_is_its_teacher_learns_nothing_from_it():
-    method = build(dict(loss=CWD))
+    method = MODELS.build(
+        dict(type='dts.Distillation', student=student_config(), distill=[dict(loss=CWD)])
+    ).train()
     method.student.eval()
     teacher = FrozenTeacher(MODELS.build(student_config()), method.student, {})
     teacher.segmentor.load_state_dict(method.student.state_dict())
@@ -288,5 +320,9 @@ def test_wrong_taps_and_teachers_are_refused_before_the_first_step():
         losses_of(
             MODELS.build(dict(type='dts.Distillation', student=student_config(), distill=[LOGITS]))
         )
+    method = build(LOGITS)
+    message = r"two hooks own teachers .*'teacher'.* and .*'big'.*: name all of them in teachers"
+    with pytest.raises(ValueError, match=message):
+        method.attach_teachers(TeacherBank({'big': method.teachers['teacher']}))
     with pytest.raises(ValueError, match=r'add adapter=dict'):
         losses_of(build(dict(LOGITS, adapter=None)))

@@ -48,12 +48,16 @@ def segformer() -> Any:
     return MODELS.build(config)
 
 
-def distillation(*terms: dict[str, Any], teachers: tuple[str, ...] = ('teacher',)) -> Any:
+def without_teachers(*terms: dict[str, Any]) -> Any:
     torch.manual_seed(0)
     student = with_auxiliary_head(toy_segmentor_config())
-    method = MODELS.build(
+    return MODELS.build(
         dict(type='dts.Distillation', student=student, criterion=CRITERION, distill=list(terms))
     ).train()
+
+
+def distillation(*terms: dict[str, Any], teachers: tuple[str, ...] = ('teacher',)) -> Any:
+    method = without_teachers(*terms)
     bank = TeacherBank({n: FrozenTeacher(segformer(), method.student, {}) for n in teachers})
     for name in bank.names:
         bank[name].segmentor.decode_head.conv_seg.weight.mul_(100)  # starts near zero
@@ -103,7 +107,7 @@ def test_distillation_floor_shows_a_label_assisted_teacher_its_images(codes: dic
     )
     oracle.type = 'dts.LabelAssistedEncoderDecoder'
     oracle.codes.update(codes)
-    method = distillation(dict(CWD, adapter=None))
+    method = without_teachers(dict(CWD, adapter=None))
     segmentor = MODELS.build(oracle)
     segmentor.decode_head.conv_seg.weight.data.normal_()
     teacher = FrozenLabelAssistedTeacher(segmentor, method.student, {}, oracle.codes)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/benchmarks'))
 
@@ -135,8 +136,63 @@ def test_teachers_have_split_and_seed_of_their_student(folder: Path) -> None:
     assert small.teachers['teacher'].teachers == {'teacher': cells['big/far/seed1']}
     assert not cells['big/far/seed1'].teachers
     _, row, middle, big = table.rows
-    assert table.teachers_of(row) == [middle, big]
-    assert table.teachers_of(big) == []
+    assert table.rows_before(row) == [middle, big]
+    assert table.rows_before(big) == []
+
+
+def test_row_with_one_seed_serves_all_seeds_and_one_with_several_its_own(folder: Path) -> None:
+    text = TABLE.replace('max_iters: 6}', 'max_iters: 6}, seeds: [0]')
+    (folder / 'table.yml').write_text(text)
+    table = load_table(folder / 'table.yml')
+    cells = {cell.name: cell for cell in table.cells()}
+    assert 'big/near/seed1' not in cells
+    middle = cells['middle/near/seed1']
+    assert middle.teachers == {'teacher': cells['big/near/seed0']}
+    assert settings_hash(middle) != settings_hash(cells['middle/near/seed0'])
+    costs = {('Middle', 1): 5.0, ('Big', 0): 20.0, ('Small', 1): 2.0}
+    runs = {(row, 'near', seed): _run(cost, None, 40.0) for (row, seed), cost in costs.items()}
+    assert '| Small | student/mIoU | 40.00 (1 seed) | - | - | 2.0 (+ 25.0) |' in render(table, runs)
+
+    text = text.replace('seeds: [0, 1]', 'seeds: [0, 1, 2]').replace('seeds: [0]', 'seeds: [0, 2]')
+    (folder / 'table.yml').write_text(text)
+    with pytest.raises(ValueError, match=r"'Big', which has not the seeds \[1\]: give it these"):
+        load_table(Path('table.yml'))
+
+
+START = """
+  - {name: Warm, config: taught.py, teachers: {teacher: Big}, options: {load_from: none},
+     start: {load_from: Alone}}
+"""
+
+
+@pytest.mark.slow
+def test_run_starts_from_the_last_checkpoint_of_another_row(folder: Path) -> None:
+    (folder / 'table.yml').write_text(TABLE.replace('\nsplits:', f'{START}splits:'))
+    warm = cell_of(folder, 'warm/far/seed1')
+    assert complete_config(warm, Path('runs')).load_from == 'runs/alone/far/seed1/iter_4.pth'
+    before = settings_hash(warm)
+    text = (folder / 'table.yml').read_text().replace('load_from: Alone', 'load_from: Middle')
+    (folder / 'table.yml').write_text(text)
+    assert settings_hash(cell_of(folder, 'warm/far/seed1')) != before
+    table = load_table(folder / 'table.yml')
+    warm_row = table.rows[-1]
+    assert [row.name for row in table.rows_before(warm_row)] == ['Middle', 'Big']
+
+    assert run('--only', 'warm/near/seed0') == 1  # what it starts from is not done
+    assert run('--only', 'seed0') == 0
+    command = read_record(Path('runs/toy/warm/near/seed0')).command
+    assert 'runs/toy/warm/near/seed0.py' in command
+    assert Config.fromfile('runs/toy/warm/near/seed0.py').load_from.endswith(
+        'middle/near/seed0/iter_4.pth'
+    )
+    line = next(
+        line
+        for line in map(json.loads, Path('results.jsonl').read_text().splitlines())
+        if line['settings'] == settings_hash(cell_of(folder, 'warm/near/seed0'))
+    )
+    assert line['start'] == {'load_from': settings_hash(cell_of(folder, 'middle/near/seed0'))}
+    text = (folder / 'README.md').read_text()
+    assert 'that of its teachers and of the run that it starts from.' in text
 
 
 @pytest.mark.parametrize(
@@ -148,10 +204,11 @@ def test_teachers_have_split_and_seed_of_their_student(folder: Path) -> None:
             r"row 'Small': teachers.teacher is 'Huge', which is no row; rows: \['Alone', 'Small'",
         ),
         (
-            'options: {model: {width: 5}}}',
-            'seeds: [0]}',
-            r"'Small': teachers.teacher is 'Middle', which has not the seeds \[1\]: give it",
+            'seeds: [1]}',
+            'start: {load_from: Huge}}',
+            r"row 'Small': start.load_from is 'Huge', which is no row",
         ),
+        ('seeds: [1]}', 'start: Big}', r"row 'Small': start must be a mapping, got 'Big'"),
         ('{teacher: Big}', '{teacher: Small}, seeds: [1]', 'can be the first to run: .* teaches '),
         ('{teacher: Big}', '{teacher: Middle}', "to run: 'Middle' teaches 'Middle'"),
         ('seeds: [1]', 'seeds: [2]', r"row 'Small': seeds must be some of \[0, 1\], got \[2\]"),
@@ -174,7 +231,11 @@ def test_wrong_teachers_are_refused(folder: Path, old: str, new: str, message: s
             '{boss: Big}',
             r"row 'Middle': its config has no teacher 'boss', .*knows?",
         ),
-        ('max_iters: 6', 'max_iters: 0', r"row 'Big', a teacher: plain.py has no train_cfg.max"),
+        (
+            'max_iters: 6',
+            'max_iters: 0',
+            r"row 'Big', before others: plain.py has no train_cfg.max",
+        ),
     ],
 )
 def test_teacher_that_cannot_be_set_is_refused_before_the_first_run(
@@ -270,9 +331,9 @@ def test_runs_whose_teacher_failed_are_told_and_not_started(
     lines = [line.split(' ', 1)[1] for line in capsys.readouterr().out.splitlines()]
     assert lines[-3:] == [
         'FAILED, see runs/toy/big/near/seed1/train.log',
-        'NOT STARTED middle/near/seed1: the run of its teacher, big/near/seed1, is not done or has '
+        'NOT STARTED middle/near/seed1: the run before it, big/near/seed1, is not done or has '
         'left no runs/toy/big/near/seed1/iter_6.pth',
-        'NOT STARTED small/near/seed1: the run of its teacher, middle/near/seed1, is not done or '
+        'NOT STARTED small/near/seed1: the run before it, middle/near/seed1, is not done or '
         'has left no runs/toy/middle/near/seed1/iter_4.pth',
     ]
     assert starts('middle/near/seed0') == starts('alone/near/seed1') == 1
@@ -288,7 +349,7 @@ def test_student_without_its_teacher_is_told_and_not_started(
     folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert run('--only', 'middle/near/seed0') == 1
-    assert 'NOT STARTED middle/near/seed0: the run of its teacher, big/near/seed0' in (
+    assert 'NOT STARTED middle/near/seed0: the run before it, big/near/seed0' in (
         capsys.readouterr().out
     )
     assert run('--only', 'big/near/seed0') == 0

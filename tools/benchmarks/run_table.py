@@ -35,7 +35,7 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
         description='Run what is missing of a result table, each run as a single-threaded process, '
         'and rewrite the table of its README after every run. Stop it whenever you like and start '
         'it again: runs with a result are skipped, others go on from their newest checkpoint. A '
-        'run starts when those of its teachers are done.'
+        'run starts when those that it learns or starts from are done.'
     )
     parser.add_argument('table', type=Path, help='table file, see configs/*/table_*.yml')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='default: one per core')

@@ -12,7 +12,7 @@ from dts.distill.mask import labels_at
 from dts.registry import MODELS
 
 Target = Literal['teacher', 'labels']
-Counts = Literal['batch', 'image']
+Counts = Literal['batch', 'image', 'class']
 Classes = Literal['present', 'all']
 # A class is present where its target exceeds this, as in zifuwanggg/JDTLosses.
 PRESENT = 0.01
@@ -35,7 +35,9 @@ class JaccardMetricLoss(nn.Module):
 
     Args:
         target: y is the softmax of the ``teacher``, or one-hot ``labels`` at the size of the tap.
-        counts: norms over the ``batch``, or per ``image`` with a mean over images.
+        counts: norms over the ``batch`` (D in the paper), or over each image: then the mean over
+            classes is taken per ``image`` and averaged over images (I), or the mean over images per
+            ``class`` and averaged over classes (C).
         classes: average over ``present`` classes (some target above 0.01) or over ``all``.
         alpha: weight of false positives, >= 0.
         beta: weight of false negatives, >= 0.
@@ -108,24 +110,27 @@ class JaccardMetricLoss(nn.Module):
         Returns:
             Scalar in [0, 1]; 0 with zero gradient when nothing is valid or no class is present.
         """
-        dim = (0, 2, 3) if self.counts == 'batch' else (2, 3)
+        pixels = (0, 2, 3) if self.counts == 'batch' else (2, 3)
         probs, target = (m.masked_fill(~valid[:, None], 0.0) for m in (probs, target))
         mass, mass_target, distance, peak = (
             sums.view(-1, probs.shape[1])  # (1, K) or (B, K)
             for sums in (
-                probs.sum(dim),
-                target.sum(dim),
-                (probs - target).abs().sum(dim),
-                target.amax(dim),
+                probs.sum(pixels),
+                target.sum(pixels),
+                (probs - target).abs().sum(pixels),
+                target.amax(pixels),
             )
         )
         hit = (mass + mass_target - distance) / 2
         missed = self.alpha * (mass - hit) + self.beta * (mass_target - hit)
         # 1 - (tp + e) / (tp + missed + e), written so that equality gives an exact 0.
         loss = missed / (hit + missed + self.smooth).clamp_min(torch.finfo(missed.dtype).tiny)
+        has_target = mass_target.sum(dim=1) > 0
         counted = peak > PRESENT if self.classes == 'present' else torch.ones_like(peak).bool()
-        per_image = (loss * counted).sum(dim=1) / counted.sum(dim=1).clamp_min(1)
-        return masked_mean(per_image, mass_target.sum(dim=1) > 0)
+        counted = counted & has_target[:, None]
+        dim, taken = (0, counted.any(dim=0)) if self.counts == 'class' else (1, has_target)
+        means = (loss * counted).sum(dim) / counted.sum(dim).clamp_min(1)
+        return masked_mean(means, taken)
 
 
 def _one_hot(labels: Tensor, like: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

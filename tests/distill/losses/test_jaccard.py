@@ -33,7 +33,7 @@ def test_false_positives_and_false_negatives_have_their_own_weight():
     )
 
 
-@pytest.mark.parametrize('counts', ['batch', 'image'])
+@pytest.mark.parametrize('counts', ['batch', 'image', 'class'])
 @pytest.mark.parametrize('classes', ['present', 'all'])
 @pytest.mark.parametrize('smooth', [0.0, 1.0])
 def test_hard_labels_equal_a_loop_with_the_usual_soft_iou(counts, classes, smooth):
@@ -44,16 +44,19 @@ def test_hard_labels_equal_a_loop_with_the_usual_soft_iou(counts, classes, smoot
     valid = (torch.rand(3, 2, 5) > 0.2) & (labels != 255)
     probs = logits.softmax(1)
     images = [[0, 1, 2]] if counts == 'batch' else [[0], [1], [2]]
-    means = []
+    rows = []  # class -> loss, where the class counts
     for chosen in images:
-        losses = []
+        losses = {}
         for k in range(4):
             p = torch.cat([probs[b, k][valid[b]] for b in chosen])
             y = torch.cat([(labels[b] == k)[valid[b]] for b in chosen]).double()
             if classes == 'all' or y.any():
                 union = p.sum() + y.sum() - (p * y).sum()
-                losses.append(1 - ((p * y).sum() + smooth) / (union + smooth))
-        means.append(sum(losses) / len(losses))
+                losses[k] = 1 - ((p * y).sum() + smooth) / (union + smooth)
+        rows.append(losses)
+    if counts == 'class':
+        rows = [{b: row[k] for b, row in enumerate(rows) if k in row} for k in range(4)]
+    means = [sum(row.values()) / len(row) for row in rows if row]
     loss = JaccardMetricLoss('labels', counts, classes, smooth=smooth)
     actual = loss(logits, torch.zeros_like(logits), valid, labels)
     torch.testing.assert_close(actual, sum(means) / len(means))

@@ -22,6 +22,7 @@ LOSSES = {
     'ifvd': dict(type='dts.IFVD', num_classes=3),
     'jaccard': dict(type='dts.JaccardMetricLoss', smooth=0.0),
     'jaccard_image': dict(type='dts.JaccardMetricLoss', counts='image', classes='all'),
+    'jaccard_class': dict(type='dts.JaccardMetricLoss', counts='class', smooth=0.0),
     'jaccard_labels': dict(type='dts.JaccardMetricLoss', target='labels', alpha=0.5, smooth=0.0),
     'boundary': dict(type='dts.BoundarySplitKD', radius=1),
 }

@@ -1,4 +1,4 @@
-"""The config of a run: its options, and the files of its teachers."""
+"""The config of a run: its options, and the files of the runs before it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ def read_config(cell: Cell) -> Config:
 
 
 def complete_config(cell: Cell, root: Path) -> Config:
-    """Return the config of a run with its options and its teachers.
+    """Return the config of a run with its options, its teachers and what it starts from.
 
     Args:
         cell: the run.
         root: folder of the table.
 
     Raises:
-        ValueError: if no hook knows one of the teachers, or a teacher counts no iterations.
+        ValueError: if no hook knows one of the teachers, or a run before this one counts no
+            iterations.
     """
     config = read_config(cell)
     for role, teacher in cell.teachers.items():
-        files = (config_file(teacher, root), last_checkpoint(teacher, root))
-        set_teacher(config, role, files, f'row {cell.row!r}')
+        of_teacher = (config_file(teacher, root), last_checkpoint(teacher, root))
+        set_teacher(config, role, of_teacher, f'row {cell.row!r}')
+    files = {entry: str(last_checkpoint(run, root)) for entry, run in cell.start.items()}
+    config.merge_from_dict(files)
     return config
 
 
@@ -65,18 +68,20 @@ def last_checkpoint(cell: Cell, root: Path) -> Path:
     """
     steps = (read_config(cell).get('train_cfg') or {}).get('max_iters')
     if not steps:
-        raise ValueError(f'row {cell.row!r}, a teacher: {cell.config} has no train_cfg.max_iters')
+        raise ValueError(
+            f'row {cell.row!r}, before others: {cell.config} has no train_cfg.max_iters'
+        )
     return root / cell.folder / f'iter_{steps}.pth'
 
 
 def write_configs(cell: Cell, root: Path) -> None:
-    """Write the complete configs of a run and of its teachers.
+    """Write the complete configs of a run and of those before it.
 
     Args:
         cell: the run.
         root: folder of the table.
     """
-    for run in (cell, *cell.teachers.values()):
+    for run in (cell, *cell.before):
         replace_file(config_file(run, root), complete_config(run, root).pretty_text)
 
 

@@ -61,7 +61,7 @@ def train_command(cell: Cell, root: Path, train_script: Path, *, resume: bool) -
     """Return the command line of a run.
 
     Args:
-        cell: the run; one with teachers reads their files from its complete config.
+        cell: the run; with runs before it, it reads their files from its complete config.
         root: folder of the table.
         train_script: program to run.
         resume: whether to go on from its newest checkpoint.
@@ -70,7 +70,7 @@ def train_command(cell: Cell, root: Path, train_script: Path, *, resume: bool) -
         The arguments, with the Python of this process in front.
     """
     options = {'final_test': True, **cell.options}
-    config = config_file(cell, root) if cell.teachers else cell.config
+    config = config_file(cell, root) if cell.before else cell.config
     command = [sys.executable, str(train_script), str(config)]
     command += ['--work-dir', str(root / cell.folder)]
     command += ['--seed', str(cell.seed), *(['--resume'] if resume else []), '--cfg-options']
@@ -165,7 +165,7 @@ def _start(cell: Cell, root: Path, train_script: Path, results: Path) -> Running
     (folder / SCORES_FILE).unlink(missing_ok=True)  # of a teacher that is trained once more
     resume = record is not None
     command = train_command(cell, root, train_script, resume=resume)
-    if cell.teachers:
+    if cell.before:
         write_configs(cell, root)
     if record is None:
         record = Record(settings, command, describe_machine(), describe_versions())

@@ -109,10 +109,10 @@ def is_done(folder: Path, settings: str) -> bool:
 
 
 def settings_hash(cell: Cell) -> str:
-    """Return a digest of all that a run is a function of: resolved config, seed, and teachers.
+    """Return a digest of all that a run is a function of: config, seed, teachers and start.
 
     Comments, the layout of config files and the folders of the data and of this repository do not
-    count. Of a teacher its digest counts.
+    count. Of a run before this one its digest counts.
 
     Args:
         cell: the run.
@@ -125,6 +125,8 @@ def settings_hash(cell: Cell) -> str:
     content = {'config': config.to_dict(), 'seed': cell.seed}
     if cell.teachers:
         content['teachers'] = {role: settings_hash(run) for role, run in cell.teachers.items()}
+    if cell.start:
+        content['start'] = {entry: settings_hash(run) for entry, run in cell.start.items()}
     text = json.dumps(content, sort_keys=True, default=str).replace(f'{REPOSITORY}/', '')
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -120,13 +120,13 @@ def _score_table(table: Table, runs: Runs) -> str:
 
 
 def _cost_text(table: Table, runs: Runs, row: Row) -> str:
-    """CPU minutes of a row, and behind them those of its teachers."""
-    own, taught = mean_minutes(table, runs, row)
+    """CPU minutes of a row, and behind them those of the rows before it."""
+    own, earlier = mean_minutes(table, runs, row)
     if own is None:
         return MISSING
-    if not row.teachers:
+    if not row.before:
         return f'{own:.1f}'
-    return f'{own:.1f} (+ {MISSING if taught is None else f"{taught:.1f}"})'
+    return f'{own:.1f} (+ {MISSING if earlier is None else f"{earlier:.1f}"})'
 
 
 def _difference_table(table: Table, runs: Runs) -> str:
@@ -205,10 +205,14 @@ def _provenance(table: Table, runs: Runs) -> str:
 
 def _cost_legend(table: Table) -> str:
     """Say what the columns of cost are."""
-    taught = ', in brackets that of its teachers' if any(row.teachers for row in table.rows) else ''
+    before = ''
+    if any(row.teachers for row in table.rows):
+        before = ', in brackets that of its teachers'
+    if any(row.start for row in table.rows):
+        before += f'{" and" if before else ", in brackets that"} of the run that it starts from'
     speed = 'ms/step: wall-clock time of a training step, loading included. '
     return (
-        f'CPU min: user and system time of a run, test included{taught}. '
+        f'CPU min: user and system time of a run, test included{before}. '
         f'{speed if table.step_time else ""}'
     )
 

@@ -101,6 +101,11 @@ class Results:
             'seed': cell.seed,
             'settings': settings,
             'teachers': {role: settings_hash(run) for role, run in cell.teachers.items()},
+            **(
+                {'start': {e: settings_hash(r) for e, r in cell.start.items()}}
+                if cell.start
+                else {}
+            ),
             **asdict(run),
         }
         with _alone_in(self.file.parent):

@@ -14,7 +14,7 @@ from result_table.records import (
     settings_hash,
 )
 from result_table.results import Results, Run
-from result_table.spec import Row, Table
+from result_table.spec import Row, Table, seed_before
 
 Runs = Mapping[tuple[str, str, int], Run]
 
@@ -55,7 +55,7 @@ def collect(table: Table, results: Results) -> dict[tuple[str, str, int], Run]:
 
 
 def mean_minutes(table: Table, runs: Runs, row: Row) -> tuple[float | None, float | None]:
-    """Return the CPU minutes of a run of a row, and of all that taught it.
+    """Return the CPU minutes of a run of a row, and of all that had to run before it.
 
     Args:
         table: the table.
@@ -63,21 +63,23 @@ def mean_minutes(table: Table, runs: Runs, row: Row) -> tuple[float | None, floa
         row: the row.
 
     Returns:
-        Mean over splits and the row's seeds; the sum of these means of its teachers and theirs,
-        each once (0 if there are none). None where a row has no finished run.
+        Mean over splits and the row's seeds; the sum of these means of the rows that it learns or
+        starts from, and of those before them, each once (0 if there are none). None where a row has
+        no finished run.
     """
 
-    def mean(name: str) -> float | None:
+    def mean(of: Row) -> float | None:
+        seeds = {seed_before(of, seed) for seed in row.seeds}
         costs = [
             run.cpu_seconds / 60
-            for (other, _, seed), run in runs.items()
-            if other == name and seed in row.seeds
+            for (name, _, seed), run in runs.items()
+            if name == of.name and seed in seeds
         ]
         return summarize(costs).mean
 
-    costs = [mean(teacher.name) for teacher in table.teachers_of(row)]
+    costs = [mean(other) for other in table.rows_before(row)]
     known = [cost for cost in costs if cost is not None]
-    return mean(row.name), sum(known) if len(known) == len(costs) else None
+    return mean(row), sum(known) if len(known) == len(costs) else None
 
 
 def mean_step_time(runs: Runs, row: Row) -> float | None:

@@ -27,7 +27,7 @@ class Schedule:
         wanted = [cell for cell in cells if results.get(settings_hash(cell)) is None]
         self._trained: set[str] = set()  # names of the teachers that can be learned from
         for cell in wanted:  # it grows
-            for teacher in cell.teachers.values():
+            for teacher in cell.before:
                 if self._can_teach(teacher):
                     self._trained.add(teacher.name)
                 elif teacher.name in by_name and teacher not in wanted:
@@ -37,7 +37,7 @@ class Schedule:
     def pop(self) -> Cell | None:
         """Take the first run whose teachers are trained; None if there is none yet."""
         for cell in self.waiting:
-            if all(teacher.name in self._trained for teacher in cell.teachers.values()):
+            if all(teacher.name in self._trained for teacher in cell.before):
                 self.waiting.remove(cell)
                 return cell
         return None
@@ -48,7 +48,7 @@ class Schedule:
         Args:
             cell: a run that is done; without its last checkpoint nobody can learn from it.
         """
-        is_teacher = any(cell.name == t.name for c in self.waiting for t in c.teachers.values())
+        is_teacher = any(cell.name == t.name for c in self.waiting for t in c.before)
         if is_teacher and self._can_teach(cell):
             self._trained.add(cell.name)
 
@@ -64,12 +64,12 @@ class Schedule:
         lines: list[str] = []
         coming = self._trained | {cell.name for cell in (*running, *self.waiting)}
         for cell in tuple(self.waiting):
-            lost = [t for t in cell.teachers.values() if t.name not in coming]
+            lost = [t for t in cell.before if t.name not in coming]
             if lost:
                 self.waiting.remove(cell)
                 file = last_checkpoint(lost[0], self.root)
                 lines.append(
-                    f'NOT STARTED {cell.name}: the run of its teacher, {lost[0].name}, is not done '
+                    f'NOT STARTED {cell.name}: the run before it, {lost[0].name}, is not done '
                     f'or has left no {file}'
                 )
         return lines

@@ -23,6 +23,7 @@ class Row:
         columns: metrics that are printed for it, such as ``student/mIoU``.
         seeds: those of the table, or some of them.
         teachers: name of a teacher in the config -> the row that trains it.
+        start: entry of the config that names a checkpoint -> the row whose last one it is.
     """
 
     name: str
@@ -31,6 +32,12 @@ class Row:
     columns: tuple[str, ...]
     seeds: tuple[int, ...]
     teachers: dict[str, str] = field(default_factory=dict)
+    start: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def before(self) -> dict[str, str]:
+        """The rows that must have run: those of its teachers and those that it starts from."""
+        return {**self.teachers, **self.start}
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,9 @@ class Cell:
         config: config file.
         options: all changes of the config, the later one wins: table, row, split.
         folder: of the run, relative to that of the table.
-        teachers: name of a teacher in the config -> the run of the same split and seed that it is.
+        teachers: name of a teacher in the config -> the run that it is, of the same split and seed,
+            or of the only seed of its row.
+        start: entry of the config -> the run whose last checkpoint is put there.
     """
 
     row: str
@@ -62,6 +71,12 @@ class Cell:
     options: Options
     folder: Path
     teachers: dict[str, Cell] = field(default_factory=dict)
+    start: dict[str, Cell] = field(default_factory=dict)
+
+    @property
+    def before(self) -> list[Cell]:
+        """The runs that must be done: its teachers and those that it starts from."""
+        return [*self.teachers.values(), *self.start.values()]
 
     @property
     def name(self) -> str:
@@ -94,14 +109,14 @@ class Table:
             if seed in row.seeds:
                 yield self._cell(row, split, seed)
 
-    def teachers_of(self, row: Row) -> list[Row]:
-        """Return the rows that a row learns from, and those that they learn from, each once.
+    def rows_before(self, row: Row) -> list[Row]:
+        """Return the rows that a row learns or starts from, and those before them, each once.
 
         Args:
             row: the row.
         """
-        teachers = [other for other in self.rows if other.name in row.teachers.values()]
-        found = [*teachers, *(far for near in teachers for far in self.teachers_of(near))]
+        nearest = [other for other in self.rows if other.name in row.before.values()]
+        found = [*nearest, *(far for near in nearest for far in self.rows_before(near))]
         return list({row.name: row for row in found}.values())
 
     def _cell(self, row: Row, split: Split, seed: int) -> Cell:
@@ -110,10 +125,28 @@ class Table:
         options = {key: _put_seed(value, seed) for key, value in options.items()}
         folder = Path(slug(row.name), slug(split.name), f'seed{seed}')
         by_name = {other.name: other for other in self.rows}
-        teachers = {
-            role: self._cell(by_name[name], split, seed) for role, name in row.teachers.items()
-        }
-        return Cell(row.name, split.name, seed, row.config, options, folder, teachers)
+
+        def runs(rows: dict[str, str]) -> dict[str, Cell]:
+            return {
+                key: self._cell(by_name[name], split, seed_before(by_name[name], seed))
+                for key, name in rows.items()
+            }
+
+        before = runs(row.teachers), runs(row.start)
+        return Cell(row.name, split.name, seed, row.config, options, folder, *before)
+
+
+def seed_before(row: Row, seed: int) -> int:
+    """Return the seed of the run of a row that a run of another row learns or starts from.
+
+    Args:
+        row: the row that comes before.
+        seed: of the run that comes after.
+
+    Returns:
+        The same seed, or the only one that the row has.
+    """
+    return row.seeds[0] if len(row.seeds) == 1 else seed
 
 
 def slug(name: str) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from result_table.spec import Options, Row, Split, Table, slug
+from result_table.spec import Options, Row, Split, Table, seed_before, slug
 
 TABLE_KEYS = {'name', 'title', 'readme', 'columns', 'seeds', 'rows', 'splits'}
 OPTIONAL_TABLE_KEYS = {'options', 'per_class', 'step_time'}
-OPTIONAL_ROW_KEYS = {'options', 'columns', 'seeds', 'teachers'}
+OPTIONAL_ROW_KEYS = {'options', 'columns', 'seeds', 'teachers', 'start'}
 
 
 def load_table(file: Path) -> Table:
@@ -21,8 +21,10 @@ def load_table(file: Path) -> Table:
 
     Args:
         file: YAML with ``name``, ``title``, ``readme``, ``columns``, ``seeds``, ``rows`` (``name``,
-            ``config``, and if need be ``options``, ``columns``, ``seeds``, some of the table's, and
-            ``teachers``, name of a teacher in the config -> name of the row that trains it),
+            ``config``, and if need be ``options``, ``columns``, ``seeds``, some of the table's,
+            ``teachers``, name of a teacher in the config -> name of the row that trains it, and
+            ``start``, entry of the config such as ``load_from`` -> name of the row whose last
+            checkpoint is put there; a row with one seed serves those of all seeds),
             ``splits`` (``name``, ``options``), and if need be ``options``, ``per_class`` and
             ``step_time``. ``{seed}`` in an option stands for the seed of the run. Paths are
             relative to the current folder.
@@ -33,7 +35,7 @@ def load_table(file: Path) -> Table:
     Raises:
         FileNotFoundError: if the file or a config is missing.
         ValueError: if a key is missing or unknown, two names are the same, or a row cannot have
-            its teacher.
+            its teacher or its start.
     """
     if not file.is_file():
         raise FileNotFoundError(f'no table file at {file} (looked from {Path.cwd()})')
@@ -46,7 +48,7 @@ def load_table(file: Path) -> Table:
         splits.append(Split(entry['name'], flatten(entry.get('options', {}), file)))
     _check_names('rows', rows, file)
     _check_names('splits', splits, file)
-    _check_teachers(rows, file)
+    _check_before(rows, file)
     per_class = content.get('per_class')
     if per_class is not None and per_class not in [split.name for split in splits]:
         raise ValueError(f'{file}: per_class names no split: {per_class!r}')
@@ -102,11 +104,12 @@ def _read_row(entry: Mapping[str, Any], table: Mapping[str, Any], file: Path) ->
             f'{file}: row {entry["name"]!r} names the config {config}, which is not there (looked '
             f'from {Path.cwd()}): start from the root of the repository, or correct the path'
         )
-    teachers = entry.get('teachers', {})
-    if not isinstance(teachers, Mapping):
-        raise ValueError(
-            f'{file}: row {entry["name"]!r}: teachers must be a mapping, got {teachers!r}'
-        )
+    before = {key: entry.get(key, {}) for key in ('teachers', 'start')}
+    for key, value in before.items():
+        if not isinstance(value, Mapping):
+            raise ValueError(
+                f'{file}: row {entry["name"]!r}: {key} must be a mapping, got {value!r}'
+            )
     seeds = entry.get('seeds', table['seeds'])
     if not isinstance(seeds, list) or not seeds or not set(seeds) <= set(table['seeds']):
         raise ValueError(
@@ -118,26 +121,30 @@ def _read_row(entry: Mapping[str, Any], table: Mapping[str, Any], file: Path) ->
         options=flatten(entry.get('options', {}), file),
         columns=tuple(entry.get('columns', table['columns'])),
         seeds=tuple(seeds),
-        teachers=dict(teachers),
+        teachers=dict(before['teachers']),
+        start=dict(before['start']),
     )
 
 
-def _check_teachers(rows: Sequence[Row], file: Path) -> None:
-    """Refuse teachers that are no row, lack a seed of their student, or learn from it."""
+def _check_before(rows: Sequence[Row], file: Path) -> None:
+    """Refuse teachers and starts that are no row, lack a seed of the row, or come after it."""
     by_name = {row.name: row for row in rows}
     for row in rows:
-        for role, name in row.teachers.items():
-            where = f'{file}: row {row.name!r}: teachers.{role} is {name!r}'
+        named = {f'teachers.{role}': name for role, name in row.teachers.items()}
+        named |= {f'start.{entry}': name for entry, name in row.start.items()}
+        for key, name in named.items():
+            where = f'{file}: row {row.name!r}: {key} is {name!r}'
             if name not in by_name:
                 raise ValueError(f'{where}, which is no row; rows: {list(by_name)}')
-            missing = sorted(set(row.seeds) - set(by_name[name].seeds))
+            wanted = {seed_before(by_name[name], seed) for seed in row.seeds}
+            missing = sorted(wanted - set(by_name[name].seeds))
             if missing:
                 raise ValueError(
                     f'{where}, which has not the seeds {missing}: give it these, or restrict '
                     f'`seeds` of {row.name!r}'
                 )
     try:
-        TopologicalSorter({row.name: row.teachers.values() for row in rows}).prepare()
+        TopologicalSorter({row.name: row.before.values() for row in rows}).prepare()
     except CycleError as error:
         circle = ' teaches '.join(map(repr, error.args[1]))
         raise ValueError(f'{file}: no row can be the first to run: {circle}') from None
