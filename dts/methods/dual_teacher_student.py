@@ -43,8 +43,7 @@ class DualTeacherStudent(TeacherStudent):
     With the host DACS and the defaults, M the mask of ClassMix and WCE the weighted cross entropy,
 
         L_1 = CE(f_1(x_S), y) + WCE(f_1(mix(S, T)), [y | l_2]; M + (1 - M) q_2)
-        L_2 = WCE(f_2(mix(S, T)), [y | l_1]; M + (1 - M) q_1)
-              + WCE(f_2(mix(T, T')), [l_1 | l_1']; M q_1 + (1 - M) q_1')
+        L_2 = CE(f_2(x_S), y) + WCE(f_2(mix(T, T')), [l_1 | l_1']; M q_1 + (1 - M) q_1')
 
     The first student is called ``student`` and is what a run is about, the second ``student_2``;
     both start from the same weights and share no parameter. Goes with ``dts.GroupTeachersHook``,
@@ -71,7 +70,7 @@ class DualTeacherStudent(TeacherStudent):
         self,
         host: ConfigType,
         *,
-        compositions: Sequence[Composition] = (25, 75),
+        compositions: Sequence[Composition] = (25, 50),
         exchange: ExchangeRule = 'cross',
         lambda_cross: float = 1.0,
         sequential: bool = False,

@@ -17,7 +17,7 @@ COUPLING = ('distance', 'agreement')
 DIFFERING = ('stat_disagreement', 'stat_teachers_disagree')
 TITLES = {
     'stat_accepted_ratio': 'accepted pixels (share of valid pixels)',
-    'stat_target_share': 'weight of pseudo-labels (share)',
+    'stat_target_share': 'pixels of target images (share)',
     'stat_share': 'share',
     'stat_pseudo_accuracy': 'right among accepted pixels (share)',
     'stat_disagreement': 'student differs from the pseudo-label (share)',

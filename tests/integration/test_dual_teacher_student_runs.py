@@ -14,9 +14,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from dts.checkpoints.find import find_newest_checkpoint
 from dts.evaluation.checkpoint_models import checkpoint_states
 from dts.registry import MODELS
+from dts.report.logged import read_logged
 from dts.teachers.bank import TeacherBank
 from dts.teachers.ema import EmaMotion
-from runs import in_child, make_images, on_ranks, train
+from runs import in_child, make_images, on_ranks, run_config, train
 from toys import uda_batch
 
 
@@ -62,6 +63,25 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path, start_iter):
     )
     weights = [network['backbone.layers.0.0.projection.weight'] for network in networks.values()]
     assert not torch.equal(weights[0], weights[1])
+
+
+@pytest.mark.slow
+def test_validation_in_between_changes_nothing(tmp_path):
+    make_images(tmp_path)
+    for name in ('watched', 'alone'):
+        config = adaptation(tmp_path, tmp_path / name, train_cfg=dict(max_iters=6, val_interval=2))
+        config.default_hooks.checkpoint.interval = 6
+        if name == 'watched':
+            plain = run_config(tmp_path, tmp_path / name)
+            for key in ('val_cfg', 'val_dataloader', 'val_evaluator'):
+                config[key] = plain[key]
+            config.val_cfg.models = ['student_2', 'teacher_2', 'mean']
+        assert in_child(train, groups(config)) == 0
+    assert list(read_logged(tmp_path / 'watched').val['teacher_2/mIoU']) == [2, 4, 6]
+    one, two = (tmp_path / name / 'iter_6.pth' for name in ('watched', 'alone'))
+    assert_equal_bitwise(everything(one), everything(two))
+    second, expected = (dict(checkpoint_states(str(file))['student_2']) for file in (one, two))
+    assert_equal_bitwise(second, expected)
 
 
 @pytest.mark.slow

@@ -9,8 +9,10 @@ from mmengine.config import ConfigDict
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.optim import OptimWrapper
 
+from dts.evaluation.models import available_models
 from dts.hooks.group_teachers import GroupTeachersHook
 from dts.methods.composition import COMPOSITIONS
+from dts.models.mean_segmentor import MEAN
 from dts.registry import HOOKS, MODELS
 from dts.targets.exchange import EXCHANGE_RULES
 from toys import toy_batch, toy_segmentor_config, uda_batch
@@ -123,6 +125,25 @@ def test_equal_groups_stay_equal_under_cross():
     assert all(torch.equal(t, second.state_dict()[k]) for k, t in first.state_dict().items())
 
 
+@pytest.mark.parametrize('share', [25, 75])
+def test_groups_with_the_same_draws_stay_equal_under_cross(share):
+    host = self_training(dropout=0.3, color=dict(type='dts.ColorAugmentation'))
+    run = groups(host, compositions=[share, share])
+    for step in range(3):
+        run.hook.before_train_iter(run.runner, step)
+        data = run.method.data_preprocessor(uda_batch(seed=step), training=True)
+        iterator = run.method.group_losses(**data)
+        terms = []
+        for _ in range(2):
+            torch.manual_seed(step)
+            terms.append(run.method.parse_losses(next(iterator))[0])
+        assert torch.equal(*terms)
+        run.wrapper.update_params(sum(terms))
+        run.hook.after_train_iter(run.runner, step)
+    first, second = run.method.students.values()
+    assert all(torch.equal(t, second.state_dict()[k]) for k, t in first.state_dict().items())
+
+
 def test_groups_differ_once_their_compositions_do():
     run = groups(self_training())
     before = run.method.student.state_dict()['backbone.conv.weight'].clone()
@@ -175,11 +196,15 @@ def test_target_share_of_a_group_is_logged_and_as_composed(share):
 
 def test_losses_of_both_groups_by_hand():
     """L_1 and L_2 of the reconstruction, with masks and labels recomputed from the same draws."""
-    run = groups(self_training(), lambda_cross=0.7)
+    second = ('source', 'mix_source_target', 'mix_target_target')
+    run = groups(self_training(), lambda_cross=0.7, compositions=[25, second])
     method = run.method
     with torch.no_grad():
-        for teacher in ('teacher', 'teacher_2'):
-            method.teachers[teacher].segmentor.decode_head.conv_seg.weight.normal_()
+        for network in (
+            method.student_2,
+            *(method.teachers[name].segmentor for name in ('teacher', 'teacher_2')),
+        ):
+            network.decode_head.conv_seg.weight.normal_()
     data = method.data_preprocessor(uda_batch(), training=True)
     x_s, x_t = data['inputs']['source'], data['inputs']['target']
     y = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['source']])
@@ -221,6 +246,7 @@ def test_losses_of_both_groups_by_hand():
     kept = cut(l_1, round_up=0)
     swapped = torch.where(kept[:, None], x_t, x_t.roll(-1, dims=0))
     expected |= {
+        'group_2.source.decode.loss_ce': F.cross_entropy(scores(f_2, x_s), y),
         'group_2.mix_source_target.decode.loss_ce': wce(
             f_2, mixed, torch.where(source, y, l_1), torch.where(source, 1.0, q_1)
         ),
@@ -234,6 +260,14 @@ def test_losses_of_both_groups_by_hand():
     torch.testing.assert_close(
         losses['group_1.stat_teachers_disagree'], (l_1 != l_2).float().mean()
     )
+
+
+def test_defaults_are_those_that_scored_best():
+    """See configs/dts/README.md."""
+    method = groups(self_training()).method
+    first, second = ('source', 'mix_source_target'), ('source', 'mix_target_target')
+    assert method.compositions == [first, second]
+    assert (method.exchange, method.lambda_cross) == ('cross', 1.0)
 
 
 def test_both_adds_the_other_labels_and_counts_pasted_pixels_once():
@@ -318,6 +352,25 @@ def test_second_group_rests_until_its_start_and_begins_as_the_first():
     logged = run.train(uda_batch(seed=3))
     assert any(key.startswith('group_2') for key in logged)
     assert ours.updates == theirs.updates == 4
+
+
+def test_testing_costs_what_it_costs_with_the_host():
+    host = MODELS.build(self_training())
+    run = groups(self_training())
+    assert isinstance(run.method.student, type(host.student))
+    sizes = {key: tensor.shape for key, tensor in host.student.state_dict().items()}
+    calls = []
+    for name, network in available_models(run.method).items():
+        if name == MEAN:
+            continue
+        assert {k: t.shape for k, t in network.state_dict().items()} == sizes
+        network.register_forward_hook(lambda *_, name=name: calls.append(name))
+    sample = uda_batch()
+    data = dict(
+        inputs=sample['inputs']['target'][:1], data_samples=sample['data_samples']['target'][:1]
+    )
+    run.method.test_step(data)
+    assert calls == ['student']
 
 
 def test_student_names_of_optimizer_and_state():

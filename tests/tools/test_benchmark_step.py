@@ -326,9 +326,10 @@ def test_self_training_floor_follows_the_method_for_three_steps(
             weight_teacher.mul_(0.99).add_(weight_student.detach(), alpha=0.01)
 
 
+@pytest.mark.parametrize('shares', [(25, 50), (25, 75)])
 @pytest.mark.parametrize('exchange', ['cross', 'self', 'one_way_1to2', 'one_way_2to1'])
 def test_floor_of_two_groups_follows_the_method_for_three_steps(
-    exchange: str, monkeypatch: pytest.MonkeyPatch
+    exchange: str, shares: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(labels: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         return torch.zeros_like(labels, dtype=torch.bool)
@@ -339,7 +340,9 @@ def test_floor_of_two_groups_follows_the_method_for_three_steps(
     monkeypatch.setattr(self_training, 'draw_classes', nothing)  # the target stands for the mix
     monkeypatch.setattr(ClassMix, '__call__', no_mix)
     host = dict(type='dts.SelfTraining', student=toy_segmentor_config(), criterion=CRITERION)
-    method = DualTeacherStudent({**host, 'threshold': 0.36}, exchange=exchange).train()
+    method = DualTeacherStudent(
+        {**host, 'threshold': 0.36}, exchange=exchange, compositions=shares
+    ).train()
     optimizer = torch.optim.SGD(method.parameters(), lr=0.1, momentum=0.9)
     banks = []
     for name, student in method.students.items():

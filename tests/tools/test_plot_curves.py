@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from matplotlib.figure import Figure
 
 FILE = Path(__file__).parents[2] / 'tools/analysis_tools/plot_curves.py'
 SPEC = importlib.util.spec_from_file_location('plot_curves', FILE)
@@ -34,8 +35,36 @@ def run(tmp_path: Path) -> Path:
 
 def test_a_resumed_run_is_one_curve(run: Path) -> None:
     curves = plot_curves.read_curves(run)
-    assert plot_curves.choose(curves, 'loss', run) == ([1, 2, 3], [4.0, 3.0, 2.0])
-    assert plot_curves.choose(curves, 'teacher/mIoU', run) == ([3], [61.5])
+    assert plot_curves.choose(curves, 'loss', run) == {1: 4.0, 2: 3.0, 3: 2.0}
+    assert plot_curves.choose(curves, 'teacher/mIoU', run) == {3: 61.5}
+    assert plot_curves.choose(curves, 'student_2/mIoU,teacher/mIoU', run) == {3: 61.5}
+
+
+def test_runs_of_one_name_are_drawn_with_their_mean() -> None:
+    seeds = [{50: 10.0, 100: 40.0}, {50: 30.0, 100: 20.0, 150: 90.0}]
+    panel = Figure().subplots()
+    plot_curves.draw(panel, 'DTS', seeds)
+    plot_curves.draw(panel, 'DACS', seeds[:1])
+    drawn = [dict(line.get_xydata().tolist()) for line in panel.lines]
+    assert drawn == [{50: 20.0, 100: 30.0}, *seeds, seeds[0]]
+    assert [line.get_label() for line in panel.lines if line.get_lw() > 1] == ['DTS', 'DACS']
+    colors = [line.get_color() for line in panel.lines]
+    assert colors[0] == colors[1] == colors[2] != colors[3]
+
+
+def test_folders_of_the_same_name_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path / name / 'seed0' for name in ('dacs', 'dts')]
+    assert plot_curves.default_names(folders) == [str(folder) for folder in folders]
+    assert plot_curves.default_names([*folders[:1], tmp_path]) == ['seed0', tmp_path.name]
+    for folder in folders:
+        write_log(folder, '1', [{'loss': 4.0, 'lr': 1.0, 'step': 1}])
+    drawn = []
+    monkeypatch.setattr(plot_curves, 'draw', lambda panel, name, series: drawn.append(name))
+    out = str(tmp_path / 'curves.png')
+    plot_curves.main([*map(str, folders), '--keys', 'loss', '--out', out])
+    assert drawn == [str(folder) for folder in folders]
 
 
 def test_keys_are_listed_and_drawn(run: Path, capsys: pytest.CaptureFixture) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from result_table.results import Results
 from result_table.runs import collect
@@ -19,6 +20,9 @@ from dts.launch import user_errors
 
 SHARE = re.compile(r'(\d+) % target')
 NETWORK = 'student'
+GROUPS = ('alike', 'different')
+STYLES = ('o-', 's-', '^-', 'x--')
+COLLAPSED = 0.5  # a run with less than this share of the best learning is off the scale
 Curves = dict[str, list[float]]
 
 
@@ -27,7 +31,8 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Plot the premise of DTS from the finished runs of a table whose rows are '
         'called "N % target": IoU on target images of classes that look alike in both domains '
-        '(learning), of those that do not (adapting), and on source images.'
+        '(learning) and of those that do not (adapting) over the share and against each other, '
+        'and mIoU on source images.'
     )
     parser.add_argument('table', type=Path, help='table file')
     parser.add_argument('--out', type=Path, default=Path('target_share.png'), help='PNG, PDF, SVG')
@@ -88,58 +93,93 @@ def split_classes(scores: Mapping[str, float]) -> tuple[list[str], list[str]]:
     return ranked[:half], ranked[half:]
 
 
-def make_curves(scores: Mapping[int, Mapping[str, float]]) -> tuple[Curves, Curves]:
-    """Return the curves on target and on source images.
+def make_curves(scores: Mapping[int, Mapping[str, float]]) -> Curves:
+    """Return the curves of classes that look alike, of the others, and of all on source images.
 
     Args:
         scores: metrics by share, 0 among them.
 
     Returns:
-        Legend -> one value per share, twice.
+        Legend -> one value per share.
     """
-    alike, different = split_classes(scores[0])
-    target: Curves = {}
-    for what, names in (('alike', alike), ('different', different)):
-        values = [
+    curves: Curves = {}
+    for what, names in zip(GROUPS, split_classes(scores[0]), strict=True):
+        curves[f'{what}: {", ".join(names)}'] = [
             sum(of_share[f'{NETWORK}/IoU.{name}'] for name in names) / len(names)
             for of_share in scores.values()
         ]
-        target[f'{what}: {", ".join(names)}'] = values
-    target['all classes'] = [of_share[f'{NETWORK}/mIoU'] for of_share in scores.values()]
-    source = {'all classes': [of[f'source/{NETWORK}/mIoU'] for of in scores.values()]}
-    return target, source
+    curves['all classes'] = [of_share[f'{NETWORK}/mIoU'] for of_share in scores.values()]
+    source = [of_share[f'source/{NETWORK}/mIoU'] for of_share in scores.values()]
+    return curves | {'all classes, source images': source}
 
 
-def plot(shares: Sequence[int], target: Curves, source: Curves, out: Path) -> None:
+def draw_curves(panel: Axes, shares: Sequence[int], curves: Curves) -> None:
+    """Draw all curves over the share.
+
+    Args:
+        panel: to draw on.
+        shares: target shares in percent.
+        curves: of ``make_curves``.
+    """
+    for (name, values), style in zip(curves.items(), STYLES, strict=True):
+        panel.plot(shares, values, style, label=name, lw=1.5)
+    panel.set_xlabel('target share of training pixels, nominal (%)')
+    panel.set_ylabel('mean IoU (%), target images unless said')
+    panel.set_xticks(list(shares))
+
+
+def draw_trade(panel: Axes, shares: Sequence[int], curves: Curves) -> None:
+    """Draw learning against adapting, a point per share; collapsed runs are named, not drawn.
+
+    Args:
+        panel: to draw on.
+        shares: target shares in percent.
+        curves: of ``make_curves``.
+    """
+    learning, adapting = list(curves.values())[:2]
+    points = list(zip(shares, learning, adapting, strict=True))
+    shown = [point for point in points if point[1] >= COLLAPSED * max(learning)]
+    for share, x, y in shown:
+        panel.annotate(f'{share} %', (x, y), (0, 8), textcoords='offset points', ha='center')
+    panel.plot([x for _, x, _ in shown], [y for _, _, y in shown], 'o-', color='0.4', lw=1)
+    panel.margins(0.12)
+    panel.set_xlabel('learning: mean IoU (%) of alike classes')
+    panel.set_ylabel('adapting: mean IoU (%) of different classes')
+    outside = [
+        f'{share} %: ({x:.0f}, {y:.0f})' for share, x, y in points if (share, x, y) not in shown
+    ]
+    if outside:
+        note = 'not drawn: ' + ', '.join(outside)
+        panel.text(0.03, 0.95, note, transform=panel.transAxes, fontsize=8)
+
+
+def plot(shares: Sequence[int], curves: Curves, title: str, out: Path) -> None:
     """Draw both panels.
 
     Args:
         shares: target shares in percent.
-        target: curves on target images.
-        source: curves on source images.
+        curves: of ``make_curves``.
+        title: above both.
         out: file to write.
     """
-    figure = Figure(figsize=(11, 4.2), layout='constrained')
-    panels = figure.subplots(1, 2)
-    for panel, title, curves in zip(
-        panels, ('target images', 'source images'), (target, source), strict=True
-    ):
-        for (name, values), marker in zip(curves.items(), 'os^', strict=False):
-            panel.plot(shares, values, marker=marker, label=name, lw=1.5)
-        panel.set_title(title)
-        panel.set_xlabel('target share of training pixels, nominal (%)')
-        panel.set_ylabel('mean IoU (%)')
-        panel.set_xticks(list(shares))
+    figure = Figure(figsize=(9.5, 4.6), layout='constrained')
+    left, right = figure.subplots(1, 2)
+    draw_curves(left, shares, curves)
+    draw_trade(right, shares, curves)
+    for panel in (left, right):
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=8)
-    figure.savefig(out, dpi=150)
+    figure.legend(
+        *left.get_legend_handles_labels(), loc='outside lower center', ncols=2, fontsize=8
+    )
+    figure.suptitle(title, fontsize=10)
+    figure.savefig(out, dpi=110)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the runs and write the figure."""
     args = parse_args(arguments)
     scores = read_scores(args.table, args.results)
-    plot(list(scores), *make_curves(scores), args.out)
+    plot(list(scores), make_curves(scores), load_table(args.table).title, args.out)
     print(args.out)
 
 
