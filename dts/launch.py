@@ -128,7 +128,8 @@ def user_errors() -> Iterator[None]:
     """End the program with one line and exit code 2 when this package refuses its input.
 
     Only ValueError and OSError (no such file, disk full) that our code raised are treated so, also
-    those that come out of a data loader's worker. ``DTS_TRACEBACK=1`` shows the traceback all the same.
+    those that come out of a data loader's worker. ``DTS_TRACEBACK=1`` shows the traceback all the
+    same.
 
     Yields:
         Nothing.
