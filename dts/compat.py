@@ -97,14 +97,19 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     """
     import torch  # noqa: PLC0415 - after the stack was checked
 
+    from dts.checkpoints.find import find_torn_part  # noqa: PLC0415
+
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint at {path}: check the path')
+    # torch reads numbers with wrong bits without a word.
+    if zipfile.is_zipfile(path) and (damage := find_torn_part(path)):
+        raise ValueError(_damaged(path, damage))
     try:
         return torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:  # damaged bytes raise anything
         if not _holds_objects(path, error):
-            raise ValueError(_damaged(path, error)) from error
+            raise ValueError(_damaged(path, f'{type(error).__name__}: {error}')) from error
         if os.environ.get(TRUST_VARIABLE) != '1':
             raise ValueError(_untrusted(path, error)) from error
     return torch.load(path, map_location=map_location, weights_only=False)
@@ -138,12 +143,12 @@ def _untrusted(path: Path, error: Exception) -> str:
     )
 
 
-def _damaged(path: Path, error: Exception) -> str:
+def _damaged(path: Path, reason: str) -> str:
     """Say that a file is no readable checkpoint."""
-    reason = (str(error).strip().splitlines() or [''])[0][:100]
+    reason = reason.strip().splitlines()[0][:120]
     return (
         f'{path} ({path.stat().st_size} bytes) is no readable checkpoint, it is damaged or '
-        f'incomplete ({type(error).__name__}: {reason}): copy or download it again, or resume from '
+        f'incomplete ({reason}): copy or download it again, or resume from '
         'an older file'
     )
 

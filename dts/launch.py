@@ -127,15 +127,16 @@ def revert_sync_bn(node: Any) -> int:
 def user_errors() -> Iterator[None]:
     """End the program with one line and exit code 2 when this package refuses its input.
 
-    Only ValueError and FileNotFoundError that our code raised are treated so, also those that come
-    out of a data loader's worker. ``DTS_TRACEBACK=1`` shows the traceback all the same.
+    Only ValueError and OSError (no such file, disk full) that our code raised are treated so, also
+    those that come out of a data loader's worker. ``DTS_TRACEBACK=1`` shows the traceback all the
+    same.
 
     Yields:
         Nothing.
     """
     try:
         yield
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         message = _own_message(error)
         if message is None or os.environ.get('DTS_TRACEBACK') == '1':
             raise

@@ -97,6 +97,18 @@ def test_truncated_files_are_named(tmp_path, length):
         compat.load_from_local(str(file))
 
 
+def test_flipped_bits_are_found(tmp_path):
+    """torch itself loads the wrong number."""
+    file = tmp_path / 'flipped.pth'
+    torch.save({'weight': torch.full((1000,), 3.0)}, file)
+    content = bytearray(file.read_bytes())
+    content[content.find(torch.full((2,), 3.0).numpy().tobytes()) + 400] ^= 1
+    file.write_bytes(content)
+    assert (torch.load(file)['weight'] != 3.0).sum() == 1
+    with pytest.raises(ValueError, match=r'flipped\.pth .*the check sum of .* is wrong'):
+        compat.load_from_local(str(file))
+
+
 def legacy_bytes():
     stream = io.BytesIO()
     torch.save({'weight': torch.rand(100)}, stream, _use_new_zipfile_serialization=False)

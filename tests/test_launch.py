@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
+from dts.checkpoints.atomic import write_atomically
 from dts.evaluation.predictions import PredictionWriter
 from dts.launch import check_file, read_config, revert_sync_bn, user_errors
 
@@ -29,6 +31,21 @@ def test_our_errors_end_in_one_line(capsys: pytest.CaptureFixture) -> None:
     first, hint = capsys.readouterr().err.splitlines()
     assert first.startswith('error: pictures need colours')
     assert 'DTS_TRACEBACK=1' in hint
+
+
+def test_a_full_disk_ends_in_one_line(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr('os.fsync', full)
+    with pytest.raises(SystemExit) as caught, user_errors():
+        write_atomically(tmp_path / 'iter_8.pth', b'weights')
+    assert caught.value.code == 2
+    first, _ = capsys.readouterr().err.splitlines()
+    assert 'No space left on device: iter_8.pth needs' in first
+    assert 'go on with --resume' in first
 
 
 def test_our_errors_in_a_worker_end_in_one_line(capsys: pytest.CaptureFixture) -> None:

@@ -49,7 +49,7 @@ def check_whole(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'{path} is not there: no checkpoint to read')
-    damage = _damage(path)
+    damage = find_torn_part(path)
     if damage:
         raise ValueError(
             f'{path} is not a whole checkpoint ({path.stat().st_size} bytes): {damage}'
@@ -94,8 +94,12 @@ def _is_resumable(path: Path) -> bool:
     return True
 
 
-def _damage(path: Path) -> str:
-    """Return what is wrong with the archive, empty if all its check sums are right."""
+def find_torn_part(path: Path) -> str:
+    """Return what is wrong with the archive, empty if all its check sums are right.
+
+    Args:
+        path: a file that ``torch.save`` wrote, which itself never looks at the sums.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             torn = archive.testzip()

@@ -12,6 +12,7 @@ import torch
 from mmseg.datasets import BaseSegDataset
 from torch.utils.data import Dataset
 
+from dts.datasets.checked import CheckedSegDataset
 from dts.registry import DATASETS
 from dts.typing import ConfigType
 
@@ -54,8 +55,10 @@ class StreamDataset(Dataset):
             try:
                 stream.full_init()
             except ValueError as error:
+                # Of an empty list stock data sets say that NumPy needs an array.
+                says_which = stream.data_list or isinstance(stream, CheckedSegDataset)
                 empty = 'it holds no image, check its data_root, data_prefix and ann_file'
-                reason = str(error) if stream.data_list else empty
+                reason = str(error) if says_which else empty
                 raise ValueError(f'stream {name!r}: {reason}') from error
 
     @property

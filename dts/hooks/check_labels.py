@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmseg.datasets import BaseSegDataset
 
 from dts.datasets.streams import StreamDataset
 from dts.datasets.transforms.loading import check_labels
@@ -15,10 +16,11 @@ from dts.registry import HOOKS
 class CheckLabelsHook(Hook):
     """Read a sample of the labelled images so that wrong files end a run in its first second.
 
-    Every mask is checked again when it is loaded for training; unlabelled streams have none.
+    Images for validation count too: they are read for the first time when much of the training is
+    done. Every mask is checked again when it is loaded; unlabelled streams have none.
 
     Args:
-        num_samples: images to read per stream.
+        num_samples: images to read per stream, and of the validation set.
     """
 
     priority = 'VERY_HIGH'
@@ -27,7 +29,7 @@ class CheckLabelsHook(Hook):
         self.num_samples = num_samples
 
     def before_train(self, runner: Runner) -> None:
-        """Check every labelled stream, on one rank.
+        """Check every labelled stream and the validation set, on one rank.
 
         Args:
             runner: the runner.
@@ -36,11 +38,15 @@ class CheckLabelsHook(Hook):
             FileNotFoundError: if an image or a mask is missing.
             ValueError: if one cannot be used, with its name and the fix.
         """
-        dataset = runner.train_dataloader.dataset
-        if not isinstance(dataset, StreamDataset) or not is_main_process():
+        if not is_main_process():
             return
-        for name, stream in dataset.streams.items():
-            num_checked = check_labels(stream, self.num_samples, runner.seed)
-            runner.logger.info(
-                f'stream {name!r}: {len(stream)} images, {num_checked} masks checked'
-            )
+        dataset = runner.train_dataloader.dataset
+        named = {}
+        if isinstance(dataset, StreamDataset):
+            named = {f'stream {name!r}': stream for name, stream in dataset.streams.items()}
+        if runner.val_loop is not None:
+            named['validation'] = runner.val_loop.dataloader.dataset
+        for name, images in named.items():
+            if isinstance(images, BaseSegDataset):
+                num_checked = check_labels(images, self.num_samples, runner.seed)
+                runner.logger.info(f'{name}: {len(images)} images, {num_checked} masks checked')

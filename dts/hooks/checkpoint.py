@@ -11,6 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
 
+from dts.checkpoints.accumulation import check_accumulation
 from dts.checkpoints.atomic import remove_temporary_files
 from dts.checkpoints.contents import (
     STUDENT,
@@ -39,7 +40,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     that does not fit the network is an error.
 
     Args:
-        interval: iterations between two files; -1 writes none but the last.
+        interval: iterations between two files, whole optimizer steps; -1 writes the last alone.
         by_epoch: must be False, as runs count iterations; named since stock configs name it.
         product: the network that ``state_dict`` of ``iter_*`` files holds: ``student``,
             ``student_2``, ``teacher``, ``teacher.1``, ...
@@ -89,9 +90,10 @@ class CheckpointHook(MMEngineCheckpointHook):
             runner: the runner; teacher hooks have built their teachers.
 
         Raises:
-            ValueError: if ``product`` or ``save_best`` names a network that the run has not.
+            ValueError: for an unknown network, or a file between two optimizer steps.
         """
         super().before_train(runner)
+        check_accumulation(runner, self.interval)
         self._check_network(runner, self.product, 'product')
         for metric in self.save_best or []:
             self._check_network(runner, _network_of(metric), 'save_best')
@@ -180,7 +182,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         ]
         for metric in improved:
             self._write_best(runner, metric, float(metrics[metric]))
-        if improved and self.last_ckpt is not None:
+        # Between two optimizer steps no file is written; a resumed run validates again.
+        if improved and self.last_ckpt is not None and runner.optim_wrapper.should_update():
             self._save_checkpoint_with_step(runner, runner.iter, _meta(runner))
 
     def _is_improvement(

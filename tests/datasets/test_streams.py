@@ -186,6 +186,11 @@ def test_errors_name_the_stream(root):
     empty.pop('indices')
     with pytest.raises(ValueError, match=r"'unlabeled'.*holds no image"):
         StreamDataset(dict(labeled=stream_config(root, LABELED), unlabeled=empty))
+    (root / 'empty.txt').write_text('\n')
+    empty.update(type='dts.CamVidDataset', ann_file='empty.txt')
+    empty.pop('metainfo')
+    with pytest.raises(ValueError, match=r"'unlabeled': The list .*/empty\.txt .* names no image"):
+        StreamDataset(dict(labeled=stream_config(root, LABELED), unlabeled=empty))
     other = stream_config(root, UNLABELED)
     other['metainfo'] = dict(classes=('a', 'b', 'c'), palette=[[0, 0, 0]] * 3)
     with pytest.raises(ValueError, match='disagree about the classes'):

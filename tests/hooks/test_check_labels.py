@@ -9,11 +9,13 @@ from runs import make_images, run_config
 
 
 @pytest.mark.slow
-def test_a_label_out_of_range_is_named_before_training(tmp_path):
+@pytest.mark.parametrize('wrong', ['1', '9'])
+def test_a_label_out_of_range_is_named_before_training(tmp_path, wrong):
+    """Image 1 is a labelled one, image 9 is used for validation alone."""
     make_images(tmp_path)
-    wrong = tmp_path / 'masks/1.png'
-    cv2.imwrite(str(wrong), np.full((40, 48), 7, np.uint8))
+    cv2.imwrite(str(tmp_path / f'masks/{wrong}.png'), np.full((40, 48), 7, np.uint8))
     runner = Runner.from_cfg(run_config(tmp_path, tmp_path / 'work'))
-    with pytest.raises(ValueError, match=r'masks/1\.png.*7'):
+    with pytest.raises(ValueError, match=rf'masks/{wrong}\.png.*7'):
         runner.train()
+    assert runner.iter == 0
     assert not list((tmp_path / 'work').glob('*.pth'))

@@ -35,6 +35,29 @@ class DumpHook(Hook):
         torch.save(state, f'{self.folder}/rank{get_rank()}.pth')
 
 
+@HOOKS.register_module(force=True)
+class GradientsHook(Hook):
+    """Write what the optimizer steps with, as it is on rank 0 after DDP averaged over ranks."""
+
+    def __init__(self, folder: str) -> None:
+        self.file = f'{folder}/gradients.pth'
+
+    def before_train(self, runner) -> None:
+        wrapper, method, steps = runner.optim_wrapper, unwrap(runner), []
+        original = wrapper.step
+
+        def step(**kwargs):
+            steps.append({name: p.grad.clone() for name, p in method.named_parameters()})
+            original(**kwargs)
+
+        wrapper.step = step
+        self.steps = steps
+
+    def after_train(self, runner) -> None:
+        if get_rank() == 0:
+            torch.save(self.steps, self.file)
+
+
 def run(root, name, max_iters=20, batch=1, **overrides):
     """Config with half of the global batch per rank, and both ranks' states written."""
     loader = dict(batch_size=2 * batch, sampler=dict(batch=dict(labeled=batch, unlabeled=batch)))
@@ -85,8 +108,13 @@ def test_students_teachers_and_buffers_stay_equal_and_a_resume_is_exact(tmp_path
         assert torch.equal(value, first[name]), name
 
 
+def with_gradients(config, folder):
+    config.custom_hooks = [*config.custom_hooks, dict(type='dts.GradientsHook', folder=str(folder))]
+    return config
+
+
 @pytest.mark.parametrize('method', [mean_teacher, dual_teacher])
-def test_weights_equal_those_of_one_process_with_the_global_batch(tmp_path, method):
+def test_gradients_and_weights_equal_those_of_one_process_with_the_global_batch(tmp_path, method):
     make_images(tmp_path)
     student = small_segformer(drop=0.0, norm='GN')
     student.data_preprocessor.size = (32, 32)
@@ -102,8 +130,14 @@ def test_weights_equal_those_of_one_process_with_the_global_batch(tmp_path, meth
             config.model.update(mix=[None], weighting=['pixel_mask'], threshold=0.0)
             config.model.sub_network = 'none'
             config.custom_hooks[0].shift = 4
-    on_ranks(train, two)
-    assert in_child(train, one) == 0
+    on_ranks(train, with_gradients(two, tmp_path / 'two'))
+    assert in_child(train, with_gradients(one, tmp_path / 'one')) == 0
+
+    expected = torch.load(tmp_path / 'one/gradients.pth')
+    assert len(expected) == 6
+    assert sum(gradient.count_nonzero() for gradient in expected[0].values()) > 1000
+    gradients = torch.load(tmp_path / 'two/gradients.pth')
+    torch.testing.assert_close(gradients, expected, rtol=1e-4, atol=1e-6)
+    weights = flat(torch.load(tmp_path / 'two/rank0.pth'))
     expected = flat(torch.load(tmp_path / 'one/rank0.pth'))
-    start = torch.load(tmp_path / 'two/rank0.pth')
-    torch.testing.assert_close(flat(start), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(weights, expected, rtol=1e-4, atol=1e-6)

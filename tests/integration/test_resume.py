@@ -4,9 +4,21 @@ import signal
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 
 from dts.checkpoints.find import find_newest_checkpoint
+from dts.registry import HOOKS
 from runs import as_dual_teacher, in_child, make_images, run_config, train
+
+
+@HOOKS.register_module(force=True)
+class NextBatchHook(Hook):
+    """Write the batch that the next step would have taken."""
+
+    def after_train(self, runner) -> None:
+        batch = next(runner.train_loop.dataloader_iterator)
+        labels = [sample.gt_sem_seg.data for sample in batch['data_samples']['labeled']]
+        torch.save({'inputs': batch['inputs'], 'labels': labels}, f'{runner.work_dir}/next.pth')
 
 
 def everything(path):
@@ -53,26 +65,45 @@ def faithful_dual_teacher(config):
     return config
 
 
+def accumulating(config):
+    """Four batches per optimizer step; killed between two steps, validated between two others."""
+    config.optim_wrapper.accumulative_counts = 4
+    config.default_hooks.checkpoint.update(interval=16, save_best='teacher/mIoU')
+    config.train_cfg.val_interval = 18
+    return config
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ('method', 'num_workers'),
-    [(mean_teacher, 0), (mean_teacher, 2), (dual_teacher, 0), (faithful_dual_teacher, 0)],
+    ('method', 'num_workers', 'saved'),
+    [
+        (mean_teacher, 0, 17),
+        (mean_teacher, 2, 17),
+        (dual_teacher, 0, 17),
+        (faithful_dual_teacher, 0, 17),
+        (accumulating, 0, 16),
+    ],
 )
-def test_40_steps_equal_17_steps_a_kill_and_a_resume(tmp_path, method, num_workers):
+def test_40_steps_equal_17_steps_a_kill_and_a_resume(tmp_path, method, num_workers, saved):
     make_images(tmp_path)
     # The uninterrupted run has no workers: their number must change nothing either.
     straight = method(run_config(tmp_path, tmp_path / 'straight'))
+    straight.custom_hooks = [*straight.custom_hooks, dict(type='dts.NextBatchHook')]
     assert in_child(train, straight) == 0
 
     loader = dict(train_dataloader=dict(num_workers=num_workers))
     killed = method(run_config(tmp_path, tmp_path / 'killed', **loader))
-    killed.custom_hooks = [*killed.custom_hooks, dict(type='dts.KillHook', iteration=20)]
+    killed.custom_hooks = [*killed.custom_hooks, dict(type='dts.KillHook', iteration=21)]
     assert in_child(train, killed) == -signal.SIGKILL
 
     newest = find_newest_checkpoint(tmp_path / 'killed')
-    assert newest.name == 'iter_17.pth'
+    assert newest.name == f'iter_{saved}.pth'
     resumed = method(run_config(tmp_path, tmp_path / 'killed', **loader))
+    resumed.custom_hooks = [*resumed.custom_hooks, dict(type='dts.NextBatchHook')]
     resumed.resume, resumed.load_from = True, str(newest)
     assert in_child(train, resumed) == 0
     expected = everything(tmp_path / 'straight/iter_40.pth')
     assert_equal_bitwise(everything(tmp_path / 'killed/iter_40.pth'), expected)
+    expected = torch.load(tmp_path / 'straight/next.pth')
+    assert len(expected['labels']) == len(expected['inputs']['unlabeled_strong']) == 2
+    assert_equal_bitwise(torch.load(tmp_path / 'killed/next.pth'), expected)
