@@ -73,9 +73,9 @@ class SwitchingTeachersHook(TeacherHook):
         ):
             if value not in known:
                 raise ValueError(f'{name} must be one of {known}, got {value!r}')
-        for _, value in schedule_points(decay):
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f'decay is the share of the old teacher, in [0, 1], got {value}')
+        for _, share in schedule_points(decay):
+            if not 0.0 <= share <= 1.0:
+                raise ValueError(f'decay is the share of the old teacher, in [0, 1], got {share}')
         if buffers == 'own' and teacher_mode == 'eval':
             raise ValueError(
                 "buffers='own' needs teacher_mode='train': a teacher in eval mode would keep the "
