@@ -21,4 +21,4 @@ param_scheduler = [
 ]
 custom_hooks = [dict(type='dts.EmaTeacherHook', decay=0.98)]
 train_cfg = dict(max_iters=250, val_interval=125)
-default_hooks = dict(checkpoint=dict(interval=125))
+default_hooks = dict(checkpoint=dict(interval=125), logger=dict(interval=10))

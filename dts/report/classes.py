@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dts.evaluation.statistics import Summary, paired_difference, summarize
@@ -14,6 +14,7 @@ from dts.report.overview import MISSING, format_summary
 from dts.report.style import run_colors
 
 CLASS = 'IoU.'
+SOURCE = 'source/'  # networks on images of the source domain, which have scores of their own
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ def classes_section(groups: Sequence[Group]) -> Section:
             Note('IoU of classes: no run has a test.json or a validation with class-wise IoU.')
         )
     else:
-        blocks += [_iou_chart(columns, classes), _delta_chart(columns, classes)]
-        blocks.append(_table(columns, classes))
+        domains = _domains(columns)
+        blocks += [_iou_chart(domains, classes), _delta_chart(domains, classes)]
+        blocks.append(_table(domains, classes))
     return Section('classes', 'Classes', blocks)
 
 
@@ -72,33 +74,47 @@ def _classes(groups: Sequence[Group]) -> list[str]:
     return list(dict.fromkeys(key.removeprefix(CLASS) for key in keys if key.startswith(CLASS)))
 
 
-def _iou_chart(columns: Sequence[_Column], classes: Sequence[str]) -> Choice:
+def _domains(columns: Sequence[_Column]) -> dict[str, list[_Column]]:
+    """Return the networks by the images that they were scored on: never compared with others."""
+    on_source = [column for column in columns if column.network.startswith(SOURCE)]
+    on_target = [column for column in columns if not column.network.startswith(SOURCE)]
+    if not on_source or not on_target:
+        return {'all': [*columns]}
+    return {'target images': on_target, 'source images': on_source}
+
+
+def _iou_chart(domains: Mapping[str, Sequence[_Column]], classes: Sequence[str]) -> Choice:
     """Draw means over seeds."""
-    bars = []
-    for column in columns:
-        summaries = [summarize(column.scores(name).values()) for name in classes]
-        bars.append(_bars(column, summaries))
+    charts = {}
+    for domain, columns in domains.items():
+        bars = []
+        for column in columns:
+            summaries = [summarize(column.scores(name).values()) for name in classes]
+            bars.append(_bars(column, summaries))
+        charts[domain] = class_chart(classes, bars, 'IoU (%)')
     caption = (
         'Colour: setting. Hatched: the other networks of a run. Mean over its runs; error bars: '
         'sample standard deviation. A click on the legend hides bars.'
     )
-    chart = class_chart(classes, bars, 'IoU (%)')
-    return Choice('IoU of every class', {'all': chart}, caption=caption)
+    return Choice('IoU of every class', charts, caption=caption)
 
 
-def _delta_chart(columns: Sequence[_Column], classes: Sequence[str]) -> Block:
-    """Draw differences to the first column, paired by seed."""
-    base, *others = columns
-    deltas = [(column, _deltas(column, base, classes)) for column in others]
-    known = [(c, summaries) for c, summaries in deltas if any(s.size for s in summaries)]
-    bars = [_bars(column, summaries) for column, summaries in known]
-    if not bars:
+def _delta_chart(domains: Mapping[str, Sequence[_Column]], classes: Sequence[str]) -> Block:
+    """Draw differences to the first column of the same images, paired by seed."""
+    charts, bases = {}, []
+    for domain, (base, *others) in domains.items():
+        deltas = [(column, _deltas(column, base, classes)) for column in others]
+        bars = [_bars(c, summaries) for c, summaries in deltas if any(s.size for s in summaries)]
+        if bars:
+            charts[domain] = class_chart(classes, bars, 'difference of IoU (points)')
+            bases.append(base.label)
+    if not charts:
         return Note(
             'Difference of IoU: nothing to compare, there is one network only or no seed in common.'
         )
-    caption = f'Against {base.label}, between runs of the same seed; above zero is better.'
-    chart = class_chart(classes, bars, 'difference of IoU (points)')
-    return Choice('Difference between settings', {'all': chart}, caption=caption)
+    base_labels = ' or '.join(bases)
+    caption = f'Against {base_labels}, between runs of the same seed; above zero is better.'
+    return Choice('Difference between settings', charts, caption=caption)
 
 
 def _deltas(column: _Column, base: _Column, classes: Sequence[str]) -> list[Summary]:
@@ -126,12 +142,13 @@ def _bars(column: _Column, summaries: Sequence[Summary]) -> Bars:
     )
 
 
-def _table(columns: Sequence[_Column], classes: Sequence[str]) -> Table:
+def _table(domains: Mapping[str, Sequence[_Column]], classes: Sequence[str]) -> Table:
     """Write means, spreads and differences."""
-    base, *others = columns
+    columns = [column for members in domains.values() for column in members]
+    compared = [(c, members[0]) for members in domains.values() for c in members[1:]]
     header = ['class', *(column.label for column in columns)]
-    header += [f'{column.label}: difference' for column in others]
-    differences = [_deltas(column, base, classes) for column in others]
+    header += [f'{column.label}: difference' for column, _ in compared]
+    differences = [_deltas(column, base, classes) for column, base in compared]
     rows = []
     for index, name in enumerate(classes):
         texts = [format_summary(summarize(column.scores(name).values())) for column in columns]

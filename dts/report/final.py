@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dts.checkpoints.find import find_newest_checkpoint
+from dts.checkpoints.find import check_whole, find_newest_checkpoint
 from dts.evaluation.metric import segmentation_scores
 from dts.report.blocks import Cell
 from dts.report.panels import compared_pair, differing_share, draw_cells
@@ -69,8 +69,8 @@ def predict_run(run: Run, checkpoint: Path | None, num_images: int) -> FinalMode
 
     Args:
         run: the run.
-        checkpoint: its file; None takes the newest whole checkpoint of the folder, and turns
-            whatever is in the way into a reason.
+        checkpoint: its file; None takes that of the last step, else the newest whole one of the
+            folder, and turns whatever is in the way into a reason.
         num_images: at most so many.
 
     Returns:
@@ -84,7 +84,7 @@ def predict_run(run: Run, checkpoint: Path | None, num_images: int) -> FinalMode
         return 'not asked for (--images 0)'
     if run.config is None:
         return 'its config cannot be read'
-    file = checkpoint or find_newest_checkpoint(run.folder)
+    file = checkpoint or _last_checkpoint(run)
     if file is None:
         return 'there is no whole iter_*.pth in its folder'
     try:
@@ -94,6 +94,19 @@ def predict_run(run: Run, checkpoint: Path | None, num_images: int) -> FinalMode
             raise
         reason = next(iter(str(error).strip().splitlines()), '')
         return f'{file.name} cannot be evaluated: {type(error).__name__}: {reason}'
+
+
+def _last_checkpoint(run: Run) -> Path | None:
+    """Return the file of the last step that the config asks for, else the newest whole one.
+
+    A copied folder has other times than the run wrote, so that the newest file may be any of them.
+    """
+    last = run.folder / f'iter_{run.max_iters}.pth'
+    try:
+        check_whole(last)
+    except (FileNotFoundError, ValueError):
+        return find_newest_checkpoint(run.folder)
+    return last
 
 
 def _predict(test: PredictedImages, file: Path) -> FinalModels:

@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / 'docs/choose.md'
 NUMBER = re.compile(r'[+-]?\d+\.\d+(?: \+- \d+\.\d+)?')
 LINK = re.compile(r'\]\(([^)#]+\.md)')
+TABLE = re.compile(r'<!-- table: (\S+) -->(.*?)<!-- /table -->', re.DOTALL)
+ABLATIONS = ('ablations', 'rules', 'share')  # choices within a method, not between methods
 
 
 def claims(text: str) -> list[str]:
@@ -29,6 +31,26 @@ def unfounded(claim: str) -> list[str]:
 @pytest.mark.parametrize('claim', claims(PAGE.read_text()))
 def test_numbers_are_those_of_the_linked_tables(claim: str) -> None:
     assert not unfounded(claim), 'a table was measured anew: take its numbers into docs/choose.md'
+
+
+def finished_tables() -> dict[str, str]:
+    """Text of the tables that compare methods and have runs, by their names."""
+    readmes = sorted((ROOT / 'configs').glob('*/README.md'))
+    tables = [pair for readme in readmes for pair in TABLE.findall(readme.read_text())]
+    return {
+        name: text
+        for name, text in tables
+        if 'No run of this table' not in text and name.rpartition('-')[2] not in ABLATIONS
+    }
+
+
+@pytest.mark.parametrize(('name', 'table'), finished_tables().items(), ids=list(finished_tables()))
+def test_every_finished_table_is_evidence(name: str, table: str) -> None:
+    """A number with two digits after the point is of one table, by all likelihood."""
+    text = re.sub('`[^`]*`', '', PAGE.read_text())
+    exact = [n for n in NUMBER.findall(text) if len(n.split()[0].split('.')[1]) == 2]
+    said = [n for n in exact if re.search(rf'(?<![\d.+-]){re.escape(n)}(?!\d)', table)]
+    assert said, f'{name} has runs: say in docs/choose.md what they show'
 
 
 def test_a_number_without_a_table_is_found() -> None:

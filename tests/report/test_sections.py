@@ -119,6 +119,24 @@ def test_classes_are_compared_with_the_first_column(groups):
     assert table.rows[1][1] == '40.50 \u00b1 0.71'
 
 
+def test_classes_on_source_images_are_compared_among_themselves(make_run):
+    folders = [make_run('a/seed0', car=40), make_run('b/seed0', threshold=0.5, car=50)]
+    for folder, on_source in zip(folders, (80.0, 78.0), strict=True):
+        found = json.loads((folder / 'test.json').read_text())
+        found |= {'source/student/IoU.road': 90.0, 'source/student/IoU.car': on_source}
+        (folder / 'test.json').write_text(json.dumps(found))
+    chart, delta, table = classes_section(group_runs(read_runs(folders))).blocks
+    assert list(chart.charts) == list(delta.charts) == ['target images', 'source images']
+    bars = {bar['name']: bar['y'] for bar in figure(delta, 'source images')['data']}
+    assert bars == {'b, source/student': [0.0, -2.0]}
+    assert 'a, source/student' not in {b['name'] for b in figure(chart, 'target images')['data']}
+    assert 'a, source/student: difference' not in table.header
+    car = dict(zip(table.header, table.rows[1], strict=True))
+    assert car['b, source/student: difference'] == '-2.00'
+    assert car['b, student: difference'] == '+10.00'
+    assert 'Against a, student or a, source/student' in delta.caption
+
+
 def test_runs_of_one_setting_are_compared_with_each_other(groups):
     _, delta, _ = classes_section(groups[:1]).blocks
     deltas = {bar['name']: bar['y'] for bar in figure(delta, 'all')['data']}

@@ -65,7 +65,7 @@ def test_confusion_matrix_over_all_images_gives_the_scores_of_the_test(work_dir,
 
 
 @pytest.mark.slow
-def test_a_torn_checkpoint_is_a_reason_and_a_wrong_one_given_by_hand_an_error(work_dir, tmp_path):
+def test_the_last_step_counts_and_torn_and_wrong_files_are_told(work_dir, tmp_path):
     torn = tmp_path / 'run'
     torn.mkdir()
     for file in work_dir.rglob('*'):
@@ -74,6 +74,11 @@ def test_a_torn_checkpoint_is_a_reason_and_a_wrong_one_given_by_hand_an_error(wo
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.read_bytes())
     whole = (work_dir / 'iter_6.pth').read_bytes()
+    (torn / 'iter_6.pth').write_bytes(whole)
+    (torn / 'iter_3.pth').write_bytes(whole)  # newer than the last: as in a copied folder
+    report.main([str(torn), '--images', '2'])
+    assert 'Final networks (iter_6.pth)' in (torn / 'report.html').read_text()
+    (torn / 'iter_3.pth').unlink()
     (torn / 'iter_6.pth').write_bytes(whole[: len(whole) // 2])
     report.main([str(torn), '--images', '2'])
     assert 'there is no whole iter_*.pth' in (torn / 'report.html').read_text()

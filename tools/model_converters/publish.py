@@ -6,7 +6,8 @@
 Writes NAME-<first 8 digits of SHA-256>.safetensors and a model card beside it, and prints the entry
 for dts/zoo/index.yml. Kernels and matrices are kept in half precision, vectors (norm statistics,
 biases) in full. tools/test.py takes the file as it takes a checkpoint; the same input gives the
-same file, so that its scores can be put into the card by a second call.
+same file, so that its scores can be put into the card by a second call. ship.py does both for a
+model that is to come with the package.
 """
 
 from __future__ import annotations
@@ -36,16 +37,25 @@ HASH_DIGITS = 8
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Make a file to publish out of a checkpoint.')
-    parser.add_argument('config', help='config that the run was trained with')
-    parser.add_argument('checkpoint', help='checkpoint of the run')
-    parser.add_argument('--name', required=True, help='name in the zoo: letters, digits, - and _')
-    parser.add_argument('--license', required=True, help='license of the weights')
-    add_model_argument(parser)
+    add_arguments(parser)
     parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/published'))
     parser.add_argument('--full', action='store_true', help='keep everything in full precision')
     parser.add_argument('--metrics', help='test.json that tools/test.py wrote for this file')
     parser.add_argument('--command', help='what trained it, for the card')
     return parser.parse_args(argv)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every published file needs, also for ship.py.
+
+    Args:
+        parser: changed in place.
+    """
+    parser.add_argument('config', help='config that the run was trained with')
+    parser.add_argument('checkpoint', help='checkpoint of the run')
+    parser.add_argument('--name', required=True, help='name in the zoo: letters, digits, - and _')
+    parser.add_argument('--license', required=True, help='license of the weights')
+    add_model_argument(parser)
 
 
 def compact(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -83,9 +93,9 @@ def model_card(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
     return '\n'.join([*lines, '```', ''])
 
 
-def index_entry(args: argparse.Namespace, file: Path, digest: str, summary: str) -> str:
-    """Return the lines for dts/zoo/index.yml; addresses are filled in by who publishes."""
-    entry = {
+def index_entry(args: argparse.Namespace, file: Path, digest: str, summary: str) -> dict[str, Any]:
+    """Return the entry for dts/zoo/index.yml; addresses are filled in by who publishes."""
+    return {
         'name': args.name,
         'kind': 'model',
         'summary': summary,
@@ -102,12 +112,21 @@ def index_entry(args: argparse.Namespace, file: Path, digest: str, summary: str)
             }
         ],
     }
-    return yaml.safe_dump([entry], sort_keys=False, width=200)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Read, compact, write file and card, print the entry."""
-    args = parse_args(argv)
+def publish(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+    """Read, compact, write file and card.
+
+    Args:
+        args: as ``parse_args`` returns them.
+
+    Returns:
+        The file, and its entry for the index of the zoo.
+
+    Raises:
+        ValueError: if the name is none for a file, or half precision cannot hold the weights.
+        FileNotFoundError: if the scores are not there.
+    """
     if not re.fullmatch(r'[\w-]+', args.name):
         raise ValueError(f'--name {args.name!r}: only letters, digits, - and _')
     metrics = {}
@@ -139,8 +158,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         'Trained by': args.command and f'`{args.command}`',
     }
     write_atomically(file.with_suffix('.md'), model_card(facts, metrics).encode())
+    return file, index_entry(args, file, digest, f'{name} of {Path(args.config).stem}')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Publish, and print the entry."""
+    file, entry = publish(parse_args(argv))
     print(f'# {file}\n# {file.with_suffix(".md")}\n# for dts/zoo/index.yml:')
-    print(index_entry(args, file, digest, f'{name} of {Path(args.config).stem}'), end='')
+    print(yaml.safe_dump([entry], sort_keys=False, width=200), end='')
 
 
 if __name__ == '__main__':
