@@ -78,6 +78,29 @@ def set_resume(cfg: Config, resume: str | None) -> str:
     return f'resuming from {file}'
 
 
+def schedule_note(cfg: Config) -> str:
+    """Say that the learning rate does not end with the run.
+
+    Args:
+        cfg: with ``train_cfg.max_iters`` and ``param_scheduler``.
+
+    Returns:
+        One line for the log, empty when the last schedule ends with the run or has no end.
+    """
+    length = (cfg.get('train_cfg') or {}).get('max_iters')
+    schedules = cfg.get('param_scheduler') or []
+    if not isinstance(schedules, list):
+        schedules = [schedules]
+    ends = [s['end'] for s in schedules if s.get('end') and not s.get('by_epoch', True)]
+    # MMEngine reaches the last value one step before `end`: some end one step after the run.
+    if length is None or not ends or max(ends) - length in (0, 1):
+        return ''
+    return (
+        f'the run has {length} steps, its learning-rate schedule ends at {max(ends)}: set `end` of '
+        'the last entry of param_scheduler too, unless the run is to be continued'
+    )
+
+
 def set_amp(cfg: Config) -> None:
     """Turn the optimizer wrapper of the config into a mixed precision one."""
     wrapper = cfg.optim_wrapper
@@ -140,6 +163,8 @@ def main() -> None:
     runner = Runner.from_cfg(cfg)
     if resume_message:
         runner.logger.info(resume_message)
+    if note := schedule_note(cfg):
+        runner.logger.warning(note)
     is_tested = cfg.get('final_test', False)
     if is_tested and cfg.test_cfg.get('models'):
         runner.register_hook(CheckModelNames(cfg.test_cfg.models))

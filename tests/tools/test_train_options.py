@@ -58,3 +58,20 @@ def test_report_keeps_what_the_config_says_of_it(tool: ModuleType) -> None:
     cfg.merge_from_dict({'default_hooks.report.every_validation': True})
     tool.add_report(cfg)
     assert cfg.default_hooks.report == dict(type='dts.ReportHook', every_validation=True)
+
+
+def test_every_config_ends_its_learning_rate_with_the_run(
+    tool: ModuleType, repository: Path
+) -> None:
+    for file in sorted((repository / 'configs/_base_/schedules').glob('*.py')):
+        assert tool.schedule_note(load_config(file)) == '', file.name
+
+
+def test_a_schedule_that_outlives_the_run_is_told(tool: ModuleType, repository: Path) -> None:
+    cfg = load_config(repository / 'configs/_base_/schedules/adamw_400.py')
+    cfg.merge_from_dict({'train_cfg.max_iters': 200})
+    assert 'has 200 steps, its learning-rate schedule ends at 400' in tool.schedule_note(cfg)
+    cfg.merge_from_dict({'param_scheduler.1.end': 200})
+    assert tool.schedule_note(cfg) == ''
+    cfg.param_scheduler[1].end = 201  # the last value is reached one step before `end`
+    assert tool.schedule_note(cfg) == ''
