@@ -60,7 +60,11 @@ def test_teacher_starts_as_the_student_and_follows_it_after_every_step(tmp_path)
 @pytest.mark.slow
 @pytest.mark.parametrize(('accumulation', 'expected'), [(1, 8), (4, 2)])
 def test_teacher_moves_once_per_optimizer_step(tmp_path, accumulation, expected):
-    _, recorder = recorded(tmp_path, 8, optim_wrapper__accumulative_counts=accumulation)
+    changes = {
+        'optim_wrapper__accumulative_counts': accumulation,
+        'default_hooks__checkpoint__interval': accumulation,
+    }
+    _, recorder = recorded(tmp_path, 8, **changes)
     assert recorder.updates[-1] == expected
     moved = [a != b for a, b in zip(recorder.updates, recorder.updates[1:], strict=False)]
     assert moved == [(step + 1) % accumulation == 0 for step in range(8)]

@@ -58,6 +58,7 @@ def recorded(tmp_path, iterations, accumulation=1, other_hooks=(), **hook):
         iterations=iterations,
         custom_hooks=hooks,
         optim_wrapper__accumulative_counts=accumulation,
+        default_hooks__checkpoint__interval=accumulation,
     )
     recorder = Recorder()
     for other in (*other_hooks, recorder):
