@@ -72,6 +72,7 @@ ELSEWHERE = {
     'tools/analysis_tools/doctor.py': 'tests/tools/test_doctor.py',
     'tools/analysis_tools/kd_explain.py': 'tests/tools/test_kd_explain.py',
     'tools/analysis_tools/plot_coupling.py': 'tests/tools/test_plot_coupling.py',
+    'tools/benchmarks/plot_target_share.py': 'tests/tools/test_plot_target_share.py',
     'tools/benchmarks/run_table.py': 'tests/tools/test_run_table.py',
     'tools/dataset_converters/camvid.py': 'tests/tools/test_camvid_converter.py',
     'tools/dataset_converters/check_splits.py': 'tests/tools/test_check_splits.py',
@@ -99,7 +100,7 @@ class Project:
         """Run a command of a document."""
         program, script, *words = shlex.split(command.replace('iter_800', f'iter_{STEPS}'))
         assert program == 'python'
-        words = [STAND_INS.get(word, word) for word in words if word != '...]']
+        words = [fill_in(word) for word in words if word != '...]']
         words += FEWER.get(script, [])
         done = run_script(
             self.root / script,
@@ -110,6 +111,13 @@ class Project:
             OMP_NUM_THREADS='1',
         )
         assert done.returncode == 0, f'{command}\n{done.stderr[-3000:]}'
+
+
+def fill_in(word: str) -> str:
+    """Put what the commands before left in the place of a word in capitals."""
+    if re.fullmatch(r'WORK_DIR/\w+/seed\d', word):  # a folder of runs with several seeds
+        return STAND_INS['WORK_DIR']
+    return STAND_INS.get(word, word)
 
 
 @pytest.fixture(scope='module')

@@ -108,3 +108,8 @@ def test_labels_are_those_of_mmseg_without_its_packages(tmp_path: Path) -> None:
     expected = inference_model(student, image).pred_sem_seg.data[0].numpy()
     assert len(np.unique(expected)) > 1
     assert (labels == expected).mean() > 0.999
+
+    arguments[-1] = str(tmp_path / 'gone.png')
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f'{arguments[-1]} is not there' in done.stderr

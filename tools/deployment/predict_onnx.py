@@ -48,6 +48,9 @@ if __name__ == '__main__':
         sys.exit(__doc__)
     model, out, *files = sys.argv[1:]
     Path(out).mkdir(parents=True, exist_ok=True)
+    session = InferenceSession(model)
     for file in files:
-        labels = predict(InferenceSession(model), cv2.imread(file))
-        cv2.imwrite(str(Path(out, f'{Path(file).stem}.png')), labels)
+        image = cv2.imread(file)
+        if image is None:
+            sys.exit(f'{file} is not there, or no image that OpenCV reads')
+        cv2.imwrite(str(Path(out, f'{Path(file).stem}.png')), predict(session, image))
