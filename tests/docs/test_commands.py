@@ -254,8 +254,8 @@ def test_commands_are_found_wherever_they_stand() -> None:
 
 
 def test_no_command_is_overlooked() -> None:
-    """``make`` is a word of prose too: not counted."""
-    scripts = r'(?:python (?:tools|demo)|bash tools)/'
+    """``make`` is a word of prose too: not counted, nor a command that is an argument of one."""
+    scripts = r"(?<!')(?:python (?:tools|demo)|bash tools)/"
     for path in DOCUMENTS:
         text = path.read_text()
         found = [command for command in commands(text) if not command.startswith('make')]
