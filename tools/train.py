@@ -21,6 +21,9 @@ from dts.launch import (
 )
 
 
+WARM_UPS = ('LinearLR', 'ConstantLR')
+
+
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -85,13 +88,15 @@ def schedule_note(cfg: Config) -> str:
         cfg: with ``train_cfg.max_iters`` and ``param_scheduler``.
 
     Returns:
-        One line for the log, empty when the last schedule ends with the run or has no end.
+        One line for the log, empty when the last schedule ends with the run, has no end, or warms
+        up alone.
     """
     length = (cfg.get('train_cfg') or {}).get('max_iters')
     schedules = cfg.get('param_scheduler') or []
     if not isinstance(schedules, list):
         schedules = [schedules]
-    ends = [s['end'] for s in schedules if s.get('end') and not s.get('by_epoch', True)]
+    decays = [s for s in schedules if s['type'] not in WARM_UPS and not s.get('by_epoch', True)]
+    ends = [s['end'] for s in decays if s.get('end')]
     # MMEngine reaches the last value one step before `end`: some end one step after the run.
     if length is None or not ends or max(ends) - length in (0, 1):
         return ''

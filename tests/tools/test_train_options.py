@@ -75,3 +75,5 @@ def test_a_schedule_that_outlives_the_run_is_told(tool: ModuleType, repository: 
     assert tool.schedule_note(cfg) == ''
     cfg.param_scheduler[1].end = 201  # the last value is reached one step before `end`
     assert tool.schedule_note(cfg) == ''
+    del cfg.param_scheduler[1]  # a warm-up, then a constant rate
+    assert tool.schedule_note(cfg) == ''
