@@ -20,7 +20,6 @@ from dts.launch import (
     user_errors,
 )
 
-
 WARM_UPS = ('LinearLR', 'ConstantLR')
 
 
