@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from dts.registry import MODELS
-from dts.segmentor import Box, HeadLogits, OwnScores, all_logits, decode, decode_logits, encode
+from dts.segmentor import (
+    Box,
+    HeadLogits,
+    OwnScores,
+    all_logits,
+    decode,
+    decode_logits,
+    encode,
+    split_heads,
+)
 from toys import toy_segmentor_config
 
 
@@ -93,6 +102,21 @@ class Answering:
 
     def decode_logits(self, images):
         return -images
+
+
+def test_split_heads_are_slices_with_the_gradient_of_slices():
+    scores = [torch.randn(5, 3, 2, 2, requires_grad=True) for _ in range(2)]
+    weights = torch.randn(5, 3, 2, 2)
+    heads = [HeadLogits('decode', 1.0, scores[0]), HeadLogits('aux', 0.4, scores[1])]
+
+    labeled, mixed = split_heads(heads, [2, 3])
+
+    assert [(head.name, head.weight) for head in mixed] == [('decode', 1.0), ('aux', 0.4)]
+    for own, first, second in zip(scores, labeled, mixed, strict=True):
+        assert torch.equal(first.logits, own[:2])
+        assert torch.equal(second.logits, own[2:])
+        ((first.logits * weights[:2]).sum() + 2 * (second.logits * weights[2:]).sum()).backward()
+        assert torch.equal(own.grad, torch.cat([weights[:2], 2 * weights[2:]]))
 
 
 def test_segmentors_with_own_scores_are_asked():

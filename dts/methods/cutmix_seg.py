@@ -15,7 +15,7 @@ import torch
 from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
 from dts.mixing.plan import MixOperation, paste
 from dts.registry import MODELS
-from dts.segmentor import all_logits
+from dts.segmentor import all_logits, split_heads
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import batch_fraction
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
@@ -85,10 +85,10 @@ class CutMixSeg(TeacherStudent):
         share = batch_fraction(target_mixed, self.threshold)  # (U, H, W), one value
         valid_mask = target_mixed.labels != 255
 
-        num_labeled = len(inputs['labeled'])
-        heads = all_logits(self.student, torch.cat([inputs['labeled'], images_mixed]))
-        labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
-        logits_student = heads[0].logits[num_labeled:]  # (U, K, H, W)
+        labeled = inputs['labeled']
+        heads = all_logits(self.student, torch.cat([labeled, images_mixed]))
+        labeled_heads, mixed_heads = split_heads(heads, [len(labeled), len(images_mixed)])
+        logits_student = mixed_heads[0].logits  # (U, K, H, W)
         probs_student = logits_student.float().softmax(dim=1)
         error = (probs_student - probs_mixed).square().sum(dim=1)  # (U, H, W) in [0, 2]
 

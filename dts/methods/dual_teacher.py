@@ -27,7 +27,7 @@ from dts.methods.semi_supervised_host import SemiSupervisedHost
 from dts.mixing.plan import MixOperation, MixPlan, paste
 from dts.models.sub_network import SubNetwork, SubNetworkKind
 from dts.registry import MODELS
-from dts.segmentor import HeadLogits, all_logits, decode_logits
+from dts.segmentor import HeadLogits, all_logits, decode_logits, split_heads
 from dts.targets.exchange import Opinion
 from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
 from dts.targets.weighting import get_weighting, pixel_mask
@@ -114,10 +114,9 @@ class DualTeacher(SemiSupervisedHost):
         mixture = self.mix_source(self.student, views, target.labels)
         mixed = show_source(self.supervise(views, target, mixture.swap), mixture)
 
-        num_labeled = len(views.source)
         heads = all_logits(self.student, torch.cat([views.source, mixture.images]))
-        labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
-        logits_mixed = heads[0].logits[num_labeled:]  # (U, K, H, W)
+        labeled_heads, mixed_heads = split_heads(heads, [len(views.source), len(mixture.images)])
+        logits_mixed = mixed_heads[0].logits  # (U, K, H, W)
 
         losses = self.learn_labeled(views, labeled_heads)
         losses['mix.loss_ce'] = self.unlabeled_term(logits_mixed, [mixed])

@@ -13,7 +13,7 @@ from dts.mixing.classmix import ClassMix
 from dts.mixing.cutmix import BetaCutMix
 from dts.mixing.plan import paste
 from dts.registry import MODELS
-from dts.segmentor import all_logits, decode_logits
+from dts.segmentor import all_logits, decode_logits, split_heads
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
@@ -82,10 +82,10 @@ class FaithfulDualTeacher(TeacherStudent):
         is_cutmix = turn == 0
         images_mixed = paste(plan, strong)
 
-        num_labeled = len(inputs['labeled'])
-        heads = all_logits(self.student, torch.cat([inputs['labeled'], images_mixed]))
-        labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
-        logits_mixed = heads[0].logits[num_labeled:]  # (U, K, H, W)
+        labeled = inputs['labeled']
+        heads = all_logits(self.student, torch.cat([labeled, images_mixed]))
+        labeled_heads, mixed_heads = split_heads(heads, [len(labeled), len(images_mixed)])
+        logits_mixed = mixed_heads[0].logits  # (U, K, H, W)
         loss_map = F.cross_entropy(
             logits_mixed, target_mixed.labels, ignore_index=255, reduction='none'
         )  # (U, H, W), 0 where ignored

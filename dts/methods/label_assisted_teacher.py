@@ -22,7 +22,7 @@ from dts.distill.taps import LOGITS, Tap, record
 from dts.methods.base import TeacherStudent, stack_labels
 from dts.models.label_assisted_segmentor import LabelAssistedEncoderDecoder
 from dts.registry import MODELS
-from dts.segmentor import HeadLogits, all_logits
+from dts.segmentor import HeadLogits, all_logits, split_heads
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
 Paths = Literal['sequential', 'batched']
@@ -130,8 +130,6 @@ class LabelAssistedTeacher(TeacherStudent):
 
 def _halves(both: Path) -> tuple[Path, Path]:
     """Split what was made of the two paths in one batch."""
-    first, second = both.logits.chunk(2)
-    return (
-        Path([h._replace(logits=h.logits.chunk(2)[0]) for h in both.heads], first),
-        Path([h._replace(logits=h.logits.chunk(2)[1]) for h in both.heads], second),
-    )
+    logits = both.logits.chunk(2)
+    heads = split_heads(both.heads, [len(part) for part in logits])
+    return Path(heads[0], logits[0]), Path(heads[1], logits[1])

@@ -26,7 +26,7 @@ from dts.mixing.classmix import ClassMix
 from dts.mixing.plan import MixOperation, MixPlan, paste
 from dts.registry import MODELS
 from dts.schedules import linear_ramp
-from dts.segmentor import all_logits
+from dts.segmentor import all_logits, split_heads
 from dts.targets.exchange import Opinion
 from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
 from dts.targets.weighting import get_weighting
@@ -103,10 +103,9 @@ class MeanTeacher(SemiSupervisedHost):
         mixture = self.mix_source(self.student, views, target.labels)
         mixed = show_source(self.supervise(views, target, mixture.swap), mixture)
 
-        num_labeled = len(views.source)
         heads = all_logits(self.student, torch.cat([views.source, mixture.images]))
-        labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
-        logits_mixed = heads[0].logits[num_labeled:]  # (U, K, H, W)
+        labeled_heads, mixed_heads = split_heads(heads, [len(views.source), len(mixture.images)])
+        logits_mixed = mixed_heads[0].logits  # (U, K, H, W)
 
         losses = self.score_heads(labeled_heads, views.labels, 'sup')
         losses['unsup.loss_ce'] = self.unlabeled_term(logits_mixed, [mixed])

@@ -11,7 +11,7 @@ from torch import Tensor
 from dts.methods.base import stack_labels
 from dts.methods.host import Half, Host, Mixture, Supervision, Views
 from dts.mixing.classmix import draw_classes
-from dts.segmentor import all_logits
+from dts.segmentor import all_logits, split_heads
 from dts.typing import BranchInputs, BranchSamples, Losses
 
 
@@ -71,17 +71,14 @@ class SemiSupervisedHost(Host):
             halves: what it learns.
         """
         heads = all_logits(student, torch.cat([half.images for half in halves]))
+        parts = split_heads(heads, [len(half.images) for half in halves])
         losses: Losses = {}
-        start = 0
-        for half in halves:
-            part = slice(start, start + len(half.images))
-            start = part.stop
+        for half, own in zip(halves, parts, strict=True):
             if half.is_source:
-                own = [head._replace(logits=head.logits[part]) for head in heads]
                 losses |= self.score_heads(own, half.supervisions[0].labels, half.name)
             else:
-                logits = heads[0].logits[part]
-                losses[f'{half.name}.loss_ce'] = self.unlabeled_term(logits, half.supervisions)
+                term = self.unlabeled_term(own[0].logits, half.supervisions)
+                losses[f'{half.name}.loss_ce'] = term
         return losses
 
     def unlabeled_term(self, logits: Tensor, supervisions: Sequence[Supervision]) -> Tensor:

@@ -18,7 +18,7 @@ from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_p
 from dts.mixing.plan import MixOperation, paste
 from dts.models.channel_dropout import drop_channels
 from dts.registry import MODELS
-from dts.segmentor import decode, decode_logits, encode
+from dts.segmentor import decode, decode_logits, encode, split_heads
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import pixel_mask
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
@@ -82,10 +82,10 @@ class UniMatch(TeacherStudent):
         dropped = drop_channels([feature[num_labeled:] for feature in features], rate=0.5)
         both = [torch.cat(pair) for pair in zip(features, dropped, strict=True)]
         heads = decode(self.student, both, images)
-        labeled_heads = [h._replace(logits=h.logits[:num_labeled]) for h in heads]
-        _, logits_weak, logits_dropped = heads[0].logits.split(
-            [num_labeled, num_unlabeled, num_unlabeled]
+        labeled_heads, weak_heads, dropped_heads = split_heads(
+            heads, [num_labeled, num_unlabeled, num_unlabeled]
         )
+        logits_weak, logits_dropped = weak_heads[0].logits, dropped_heads[0].logits
 
         probs = logits_weak.detach().float().softmax(dim=1)  # (U, K, H, W)
         target = make_pseudo_labels(probs, valid_pixels(weak, samples))

@@ -52,7 +52,7 @@ def paste(plan: MixPlan, tensor: Tensor) -> Tensor:
         A new tensor of the same shape.
     """
     mask = plan.mask if tensor.ndim == plan.mask.ndim else plan.mask[:, None]
-    return torch.where(mask, tensor[plan.partner], tensor)
+    return torch.where(mask, tensor.index_select(0, plan.partner), tensor)
 
 
 def draw_partner(labels: Tensor, permute: bool, generator: torch.Generator | None) -> Tensor:

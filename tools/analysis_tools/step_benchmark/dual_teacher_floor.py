@@ -20,6 +20,7 @@ from step_benchmark.floor_parts import (
     cross_entropy,
     head_logits,
     main_logits,
+    split_heads,
     weighted,
 )
 
@@ -46,11 +47,11 @@ def dual_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
             trust = (confidence >= method.threshold).float()
             share = trust.mean(dim=(1, 2), keepdim=True)
         strong = batch.images['unlabeled_strong']
-        num_labeled = len(batch.labels)
-        heads = head_logits(student, torch.cat([batch.images['labeled'], strong]))
-        loss = weighted(heads[0][1][num_labeled:], target, share, class_weight)
-        for weight, logits in heads:
-            loss = loss + weight * cross_entropy(logits[:num_labeled], batch.labels, class_weight)
+        scores = head_logits(student, torch.cat([batch.images['labeled'], strong]))
+        heads = split_heads(scores, len(batch.labels))
+        loss = weighted(heads[0][2], target, share, class_weight)
+        for weight, logits, _ in heads:
+            loss = loss + weight * cross_entropy(logits, batch.labels, class_weight)
         if method.consistency_weight:
             with method.sub_network.drawn(student) if is_cheaper else nullcontext():
                 logits_sub = main_logits(student, strong)
@@ -87,13 +88,13 @@ def faithful_dual_teacher(method: TeacherStudent, optimizer: Optimizer) -> Floor
         own_optimizer.zero_grad()
         target, trust = ask(batch.images['unlabeled_weak'])
         strong = batch.images['unlabeled_strong']
-        num_labeled = len(batch.labels)
-        heads = head_logits(student, torch.cat([batch.images['labeled'], strong]))
-        losses = F.cross_entropy(heads[0][1][num_labeled:], target, reduction='none')
+        scores = head_logits(student, torch.cat([batch.images['labeled'], strong]))
+        heads = split_heads(scores, len(batch.labels))
+        losses = F.cross_entropy(heads[0][2], target, reduction='none')
         share = trust.mean(dim=(1, 2), keepdim=True)
         loss = (losses * share).sum() / (losses > 0).sum().clamp_min(1)
-        for weight, logits in heads:
-            loss = loss + weight * cross_entropy(logits[:num_labeled], batch.labels, class_weight)
+        for weight, logits, _ in heads:
+            loss = loss + weight * cross_entropy(logits, batch.labels, class_weight)
         target, trust = ask(batch.images['unlabeled_weak'])
         consistency = weighted(main_logits(student, strong), target, trust, None)
         loss = loss + CONSISTENCY_WEIGHT * consistency

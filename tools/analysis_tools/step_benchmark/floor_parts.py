@@ -75,6 +75,16 @@ def score(segmentor: Any, features: Any, images: Tensor) -> list[tuple[float, Te
     return scored
 
 
+def split_heads(
+    heads: list[tuple[float, Tensor]], num_labeled: int
+) -> list[tuple[float, Tensor, Tensor]]:
+    """Return loss weight, scores of the labelled images and scores of all others, per head."""
+    return [
+        (weight, *logits.split([num_labeled, len(logits) - num_labeled]))
+        for weight, logits in heads
+    ]
+
+
 def _upsample(head: Any, logits: Tensor, images: Tensor) -> Tensor:
     """Bring scores to the size of the images."""
     return F.interpolate(

@@ -31,6 +31,7 @@ from step_benchmark.floor_parts import (
     head_logits,
     main_logits,
     score,
+    split_heads,
     weighted,
 )
 from step_benchmark.self_training_floor import self_training
@@ -116,11 +117,10 @@ def mean_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
             trust = (confidence >= method.threshold).float()
         num_labeled = len(batch.labels)
         images = torch.cat([batch.images['labeled'], batch.images['unlabeled_strong']])
-        heads = head_logits(student, images)
-        unlabeled = weighted(heads[0][1][num_labeled:], target, trust, class_weight)
-        loss = method.unlabeled_weight * unlabeled
-        for weight, logits in heads:
-            loss = loss + weight * cross_entropy(logits[:num_labeled], batch.labels, class_weight)
+        heads = split_heads(head_logits(student, images), num_labeled)
+        loss = method.unlabeled_weight * weighted(heads[0][2], target, trust, class_weight)
+        for weight, logits, _ in heads:
+            loss = loss + weight * cross_entropy(logits, batch.labels, class_weight)
         loss.backward()
         own_optimizer.step()
         torch._foreach_lerp_(weights_teacher, weights_student, 0.01)
@@ -143,15 +143,15 @@ def unimatch(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
         both = [
             torch.cat([feature, F.dropout2d(feature[num_labeled:], 0.5)]) for feature in features
         ]
-        heads = score(student, student.neck(both) if student.with_neck else both, images)
-        logits = heads[0][1]
+        features = student.neck(both) if student.with_neck else both
+        heads = split_heads(score(student, features, images), num_labeled)
+        logits_weak, logits_dropped = heads[0][2].split(len(weak))
         with torch.no_grad():
-            logits_weak = logits[num_labeled : num_labeled + len(weak)]
             confidence, target = logits_weak.softmax(dim=1).max(dim=1)
             trust = (confidence >= method.threshold).float()
-        loss = 0.5 * weighted(logits[num_labeled + len(weak) :], target, trust, class_weight)
-        for weight, scores in heads:
-            loss = loss + weight * cross_entropy(scores[:num_labeled], batch.labels, class_weight)
+        loss = 0.5 * weighted(logits_dropped, target, trust, class_weight)
+        for weight, logits, _ in heads:
+            loss = loss + weight * cross_entropy(logits, batch.labels, class_weight)
         strong = [batch.images['unlabeled_strong'], batch.images['unlabeled_strong_2']]
         for one in main_logits(student, torch.cat(strong)).chunk(2):
             loss = loss + 0.25 * weighted(one, target, trust, class_weight)
