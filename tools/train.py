@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 import dts  # noqa: F401 - before anything imports mmseg
 from dts.checkpoints.find import check_resumable, find_newest_checkpoint
 from dts.evaluation.models import CheckModelNames
+from dts.host_memory import keep_freed_memory
 from dts.launch import (
     add_common_arguments,
     check_file,
@@ -163,6 +164,7 @@ def main() -> None:
         add_report(cfg)
     resume_message = set_resume(cfg, args.resume)
     start_cpu_processes(cfg)
+    keep_freed_memory()
 
     runner = Runner.from_cfg(cfg)
     if resume_message:

@@ -21,6 +21,7 @@ from step_benchmark import loop  # noqa: F401 - registers the loop
 from step_benchmark.report import format_report, summarize_pairs
 
 import dts  # noqa: F401 - before anything imports mmseg
+from dts.host_memory import keep_freed_memory
 from dts.launch import check_file, user_errors
 
 MIN_STEPS = 2  # quartiles need two values
@@ -62,6 +63,7 @@ def benchmark(cfg: Config, steps: int, warmup: int) -> dict[str, Any]:
     Returns:
         The numbers, see ``step_benchmark.report`` and ``step_benchmark.side``.
     """
+    keep_freed_memory()  # as tools/train.py does
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
     cfg.train_cfg.update(type='dts.InterleavedLoop', num_steps=steps, num_warmup=warmup)
