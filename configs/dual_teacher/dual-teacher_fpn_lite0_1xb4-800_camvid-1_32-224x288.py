@@ -18,7 +18,9 @@ model = dict(
     criterion=dict(type='dts.CrossEntropy', class_weight=_base_.class_weight),
     threshold=0.95,
     mix=[dict(type='dts.BetaCutMix'), dict(type='dts.ClassMix')],
-    weighting=['image_fraction', 'batch_fraction'],
+    # Not the released shares of sure pixels: by these, unsure pixels teach too.
+    weighting=['pixel_mask', 'pixel_mask'],
+    labeled_mix=0.5,
     consistency_weight=0.2,
     sub_network='block_skip',
 )
