@@ -172,12 +172,10 @@ def test_errors_name_the_argument():
         build(sub_network='half')
 
 
-@pytest.mark.parametrize('background', [None, 0])
-def test_classes_of_labeled_images_are_pasted_after_the_mix_of_the_teacher_on_duty(background):
+def test_classes_of_labeled_images_are_pasted_after_the_mix_of_the_teacher_on_duty():
     method = build(
         active=1,
         labeled_mix=0.5,
-        background=background,
         consistency_weight=0.0,
         weighting=['pixel_mask', 'pixel_mask'],
     )
@@ -204,7 +202,7 @@ def test_classes_of_labeled_images_are_pasted_after_the_mix_of_the_teacher_on_du
     weight = (confidence_mixed >= THRESHOLD).float()
     assert 0 < is_mixed.sum() < 5
     for b in is_mixed.nonzero().flatten().tolist():
-        shown = sorted(set(labels[b % 2].flatten().tolist()) - {background})
+        shown = sorted(set(labels[b % 2].flatten().tolist()))
         by_draw = sorted(shown, key=lambda k, b=b: float(draws[b, k]))
         for k in by_draw[: (len(shown) + 1) // 2]:
             where = labels[b % 2] == k

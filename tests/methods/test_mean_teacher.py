@@ -62,9 +62,8 @@ def test_loss_equals_a_loop_over_pixels():
     torch.testing.assert_close(losses['unsup.loss_ce'], 0.7 * sum(terms) / (2 * 16 * 16))
 
 
-@pytest.mark.parametrize('background', [None, 0])
-def test_classes_of_labeled_images_are_pasted_with_their_labels_at_full_weight(background):
-    method = build(labeled_mix=0.5, background=background)
+def test_classes_of_labeled_images_are_pasted_with_their_labels_at_full_weight():
+    method = build(labeled_mix=0.5)
     data = method.data_preprocessor(toy_batch(num_unlabeled=5), training=True)
     torch.manual_seed(6)
     losses = method(**data, mode='loss')
@@ -80,7 +79,7 @@ def test_classes_of_labeled_images_are_pasted_with_their_labels_at_full_weight(b
     mixed, weight = images['unlabeled_strong'].clone(), (confidence >= 0.4).float()
     for b in range(5):
         other = b % 2
-        shown = sorted(set(labels[other].flatten().tolist()) - {background})
+        shown = sorted(set(labels[other].flatten().tolist()))
         by_draw = sorted(shown, key=lambda k, b=b: float(draws[b, k]))
         for k in by_draw[: (len(shown) + 1) // 2] if is_mixed[b] else []:
             where = labels[other] == k
