@@ -61,7 +61,6 @@ class DualTeacher(SemiSupervisedHost):
         labeled_mix: share in [0, 1] of the mixed images onto which half of the classes of a
             labelled image are pasted, with their labels at full weight, as in ``dts.MeanTeacher``;
             0 in the paper.
-        background: class that is never pasted so, see ``dts.mixing.classmix.draw_classes``.
 
     Raises:
         ValueError: if an argument is out of range or unknown, or ``mix`` and ``weighting`` differ
@@ -80,7 +79,6 @@ class DualTeacher(SemiSupervisedHost):
         sub_network: SubNetworkKind = 'none',
         sub_network_rate: float = 0.1,
         labeled_mix: float = 0.0,
-        background: int | None = None,
     ) -> None:
         super().__init__(student, criterion)
         check_shares(threshold=threshold, labeled_mix=labeled_mix)
@@ -96,7 +94,6 @@ class DualTeacher(SemiSupervisedHost):
         self.consistency_weight = consistency_weight
         self.sub_network = SubNetwork(sub_network, sub_network_rate)
         self.labeled_mix = labeled_mix
-        self.background = background
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.

@@ -58,7 +58,6 @@ class MeanTeacher(SemiSupervisedHost):
         labeled_mix: share in [0, 1] of the unlabelled images onto which half of the classes of a
             labelled image are pasted, with their labels at full weight (DACS, Tranheden et al.,
             WACV 2021): rare classes come in true labels, which pseudo-labels seldom give.
-        background: class that is never pasted so, see ``dts.mixing.classmix.draw_classes``.
 
     Raises:
         ValueError: if ``threshold`` or ``labeled_mix`` is out of range or ``weighting`` is unknown.
@@ -75,7 +74,6 @@ class MeanTeacher(SemiSupervisedHost):
         ramp_steps: int = 0,
         mix: ConfigType | None = None,
         labeled_mix: float = 0.0,
-        background: int | None = None,
     ) -> None:
         super().__init__(student, criterion)
         check_shares(threshold=threshold, labeled_mix=labeled_mix)
@@ -85,7 +83,6 @@ class MeanTeacher(SemiSupervisedHost):
         self.ramp_steps = ramp_steps
         self.mix: MixOperation | None = MODELS.build(mix) if mix else None
         self.labeled_mix = labeled_mix
-        self.background = background
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.

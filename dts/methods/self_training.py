@@ -70,7 +70,6 @@ class SelfTraining(Host):
         masking: options of ``dts.methods.adaptation_settings.Masking``; None for none.
         class_draw: from which classes those of an image are drawn: its own (``image``) or all of
             the batch (``batch``, parity), see ``dts.mixing.classmix.draw_classes``.
-        background: class that is never cut out for mixing, see there; None for none.
 
     Raises:
         ValueError: if ``threshold`` is out of range or a name is unknown.
@@ -89,7 +88,6 @@ class SelfTraining(Host):
         feature_distance: ConfigType | None = None,
         masking: ConfigType | None = None,
         class_draw: ClassDraw = 'image',
-        background: int | None = None,
     ) -> None:
         super().__init__(student, criterion)
         check_shares(threshold=threshold)
@@ -101,7 +99,6 @@ class SelfTraining(Host):
         if class_draw not in get_args(ClassDraw):
             raise ValueError(f'class_draw must be one of {get_args(ClassDraw)}, got {class_draw!r}')
         self.class_draw: ClassDraw = class_draw
-        self.background = background
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.
@@ -177,11 +174,7 @@ class SelfTraining(Host):
             labels: not used.
         """
         pasted = draw_classes(  # (B, H, W)
-            views.labels,
-            student.num_classes,
-            round_up=True,
-            class_draw=self.class_draw,
-            background=self.background,
+            views.labels, student.num_classes, round_up=True, class_draw=self.class_draw
         )
         images = torch.where(pasted[:, None], views.source, views.target)
         return Mixture(self._recolored(student, images), None, pasted, views.labels)
@@ -194,7 +187,7 @@ class SelfTraining(Host):
             views: the batch.
             labels: (B, H, W) int64, pseudo-labels, by whose classes images are cut.
         """
-        swap = ClassMix(background=self.background)(labels, student.num_classes)
+        swap = ClassMix()(labels, student.num_classes)
         images = self._recolored(student, paste(swap, views.target))
         return Mixture(images, swap)
 

@@ -22,7 +22,6 @@ class SemiSupervisedHost(Host):
     """
 
     labeled_mix: float  # share in [0, 1] of the unlabelled images that get classes of labelled ones
-    background: int | None  # class that is never pasted
 
     def read(self, inputs: BranchInputs, data_samples: BranchSamples) -> Views:
         """Return the images of a batch; see ``Host``.
@@ -58,9 +57,7 @@ class SemiSupervisedHost(Host):
         partner = torch.arange(len(images), device=images.device) % len(views.source)
         is_mixed = torch.rand(len(images), 1, 1, device=images.device) < self.labeled_mix
         labels = views.labels[partner]
-        pasted = is_mixed & draw_classes(
-            labels, student.num_classes, round_up=True, background=self.background
-        )
+        pasted = is_mixed & draw_classes(labels, student.num_classes, round_up=True)
         images = torch.where(pasted[:, None], views.source[partner], images)
         return Mixture(images, mixture.swap, pasted, labels)
 

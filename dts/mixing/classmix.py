@@ -22,17 +22,13 @@ class ClassMix:
 
     Source: Olsson et al., WACV 2021; WilhelmT/ClassMix: floor(n/2) predicted classes.
 
-    With a ``background`` it is ceil(n/2) of the n other classes, so that a lone class is kept.
-
     Args:
         permute: partner by a random permutation (as in naver-ai/dual-teacher, where two images
             swap) instead of the next image.
-        background: class that is not drawn, see ``draw_classes``.
     """
 
-    def __init__(self, permute: bool = False, background: int | None = None) -> None:
+    def __init__(self, permute: bool = False) -> None:
         self.permute = permute
-        self.background = background
 
     def __call__(
         self, labels: Tensor, num_classes: int, generator: torch.Generator | None = None
@@ -47,10 +43,7 @@ class ClassMix:
         Returns:
             The plan.
         """
-        round_up = self.background is not None
-        kept = draw_classes(
-            labels, num_classes, generator, round_up=round_up, background=self.background
-        )
+        kept = draw_classes(labels, num_classes, generator)
         permute = self.permute and len(labels) > 2
         return MixPlan(~kept, draw_partner(labels, permute, generator))
 
@@ -62,7 +55,6 @@ def draw_classes(
     *,
     round_up: bool = False,
     class_draw: ClassDraw = 'image',
-    background: int | None = None,
 ) -> Tensor:
     """Return where an image shows one of floor(n/2) of n classes, drawn at random for each image.
 
@@ -77,23 +69,17 @@ def draw_classes(
         round_up: draw ceil(n/2) classes, as DACS does on source labels.
         class_draw: ``image`` draws from the n classes that the image shows; ``batch`` (parity) from
             the n classes that the batch shows, where all pixels without a class are one more.
-        background: class that is never drawn; None draws from all. To cut out what surrounds the
-            objects leaves holes of their shape, whose filling teaches that they are background.
 
     Returns:
         (B, H, W) bool; with ``image`` False where there is no class.
 
     Raises:
-        ValueError: if ``class_draw`` is unknown, or ``batch`` is to leave out a background.
+        ValueError: if ``class_draw`` is unknown.
     """
     if class_draw not in get_args(ClassDraw):
         raise ValueError(f'class_draw must be one of {get_args(ClassDraw)}, got {class_draw!r}')
-    if background is not None and class_draw == 'batch':
-        raise ValueError("class_draw='batch' draws as released, from all classes: no background")
     batch_size = len(labels)
     has_class = (labels >= 0) & (labels < num_classes)
-    if background is not None:
-        has_class &= labels != background
     # One more slot, for pixels without a class.
     slots = torch.where(has_class, labels, num_classes).flatten(1)  # (B, H W)
     shown = torch.zeros(batch_size, num_classes + 1, device=labels.device)

@@ -87,30 +87,6 @@ def test_classes_of_the_batch_are_drawn_without_a_value_on_the_host():
         assert draw_classes(labels, 3, class_draw='batch').device.type == 'meta'
 
 
-def test_a_background_is_never_cut_out():
-    labels = torch.tensor([[0, 0, 1, 255], [0, 0, 0, 0], [0, 1, 2, 3]]).view(3, 1, 4)
-    sizes = set()
-    for seed in range(20):
-        generator = torch.Generator().manual_seed(seed)
-        drawn = draw_classes(labels, 4, generator, round_up=True, background=0)
-        assert drawn[0, 0].tolist() == [False, False, True, False]  # the lone object, always
-        assert not drawn[1].any()
-        assert not drawn[2, 0, 0]
-        sizes.add(int(drawn[2].sum()))
-    assert sizes == {2}  # of three objects
-
-
-def test_classmix_keeps_objects_on_the_background_of_the_partner():
-    labels = torch.tensor([[0, 1, 1], [0, 0, 1]]).view(2, 1, 3)
-    plan = ClassMix(background=0)(labels, 2)
-    assert torch.equal(plan.mask, labels == 0)
-
-
-def test_a_background_does_not_go_with_the_released_draw():
-    with pytest.raises(ValueError, match='no background'):
-        draw_classes(torch.zeros(1, 1, 1, dtype=torch.int64), 2, class_draw='batch', background=0)
-
-
 def test_unknown_draw_is_named():
     with pytest.raises(ValueError, match=r"class_draw must be one of .*'batch'.* got 'union'"):
         draw_classes(torch.zeros(1, 1, 1, dtype=torch.int64), 2, class_draw='union')
