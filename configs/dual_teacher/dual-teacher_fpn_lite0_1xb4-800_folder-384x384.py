@@ -17,9 +17,7 @@ model = dict(
     student=student,
     threshold=0.95,
     mix=[dict(type='dts.BetaCutMix'), dict(type='dts.ClassMix')],
-    # Not the released shares of sure pixels: by these, unsure pixels teach too.
-    weighting=['pixel_mask', 'pixel_mask'],
-    labeled_mix=0.5,
+    weighting=['image_fraction', 'batch_fraction'],
     consistency_weight=0.2,
     sub_network='block_skip',
 )
