@@ -4,7 +4,7 @@
     x_T       target images, no label                  inputs['target']
     p, c, l   probabilities of the teacher on x_T, their maximum and its class
     q         weight of target pixels: share with c >= tau, times the margin map
-    M         where half of the classes of y are pasted onto x_T (ClassMix)
+    M         where the source image is pasted onto x_T: half of the classes of y (ClassMix)
     A         colour jitter and blur
     B         block mask of MIC
     S         student; F its last encoder features, F_0 those of the frozen ImageNet encoder
@@ -16,7 +16,7 @@ Source: Tranheden et al. (DACS), WACV 2021; Hoyer et al. (DAFormer), CVPR 2022, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
@@ -28,14 +28,26 @@ from dts.methods.base import check_shares, stack_labels, valid_pixels
 from dts.methods.host import Half, Host, Mixture, Supervision, Views, show_source, supervise_all
 from dts.mixing.block_mask import block_masks
 from dts.mixing.classmix import ClassDraw, ClassMix, draw_classes
-from dts.mixing.plan import MixPlan, paste
+from dts.mixing.plan import MixOperation, MixPlan, paste
 from dts.registry import MODELS
-from dts.segmentor import all_logits, decode, encode
+from dts.segmentor import HeadLogits, all_logits, decode, encode, split_heads
 from dts.targets.exchange import Opinion
 from dts.targets.margin import margin_weights
 from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
 from dts.targets.weighting import get_weighting
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
+
+
+class Answer(NamedTuple):
+    """What a student says of some images.
+
+    Attributes:
+        features: (B, C, h, w), the last of its encoder.
+        heads: scores of its heads, (B, K, H, W) each or of a window of it.
+    """
+
+    features: Tensor
+    heads: list[HeadLogits]
 
 
 @MODELS.register_module()
@@ -65,11 +77,16 @@ class SelfTraining(Host):
         threshold: tau, probability in [0, 1].
         weighting: how confidence becomes q, see ``dts.targets.weighting``; the hosts take
             ``batch_fraction``.
+        mix: config of the operation whose mask M shows the source image, such as a rectangle by
+            ``dict(type='dts.HalfCutMix')`` (compared in DACS's paper); None for half of its
+            classes. Of two classes, half is all background or none of it: take a rectangle.
         color: config of the augmentation A of mixed images, None for none.
         feature_distance: ``dict(weight=0.005, classes=[...], min_share=0.75)``; None for none.
         masking: options of ``dts.methods.adaptation_settings.Masking``; None for none.
         class_draw: from which classes those of an image are drawn: its own (``image``) or all of
             the batch (``batch``, parity), see ``dts.mixing.classmix.draw_classes``.
+        one_forward: source and mixed images in one student forward, so that BatchNorm sees in
+            training the mixture that it is tested with; False (parity) gives each its own.
 
     Raises:
         ValueError: if ``threshold`` is out of range or a name is unknown.
@@ -84,21 +101,25 @@ class SelfTraining(Host):
         *,
         threshold: float = 0.968,
         weighting: str = 'batch_fraction',
+        mix: ConfigType | None = None,
         color: ConfigType | None = None,
         feature_distance: ConfigType | None = None,
         masking: ConfigType | None = None,
         class_draw: ClassDraw = 'image',
+        one_forward: bool = False,
     ) -> None:
         super().__init__(student, criterion)
         check_shares(threshold=threshold)
         self.threshold = threshold
         self.weighting = get_weighting(weighting)
+        self.mix: MixOperation | None = MODELS.build(mix) if mix else None
         self.color = MODELS.build(color) if color else None
         self.feature_distance = FeatureDistance(**feature_distance) if feature_distance else None
         self.masking = Masking(**masking) if masking else None
         if class_draw not in get_args(ClassDraw):
             raise ValueError(f'class_draw must be one of {get_args(ClassDraw)}, got {class_draw!r}')
         self.class_draw: ClassDraw = class_draw
+        self.one_forward = one_forward
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.
@@ -120,9 +141,9 @@ class SelfTraining(Host):
         mixture = self.mix_source(self.student, views, target.labels)
         mixed = show_source(supervision, mixture)
 
-        losses = self.learn_source(self.student, views.source, views.labels)
-        heads_mixed = all_logits(self.student, mixture.images)
-        losses |= self.score_heads(heads_mixed, mixed.labels, 'mix', mixed.weights)
+        answer_source, answer_mixed = self.ask(self.student, [views.source, mixture.images])
+        losses = self.score_source(self.student, answer_source, views.source, views.labels)
+        losses |= self.score_heads(answer_mixed.heads, mixed.labels, 'mix', mixed.weights)
 
         assert mixture.pasted is not None  # this class always pastes
         self.expose(
@@ -137,7 +158,7 @@ class SelfTraining(Host):
         losses |= self.learn_more(self.student, views, [Opinion(target)])
         losses['stat_target_share'] = 1.0 - mixture.pasted.float().mean()
         return losses | self.label_statistics(
-            target, self.threshold, heads_mixed[0].logits, mixed.labels, views.samples
+            target, self.threshold, answer_mixed.heads[0].logits, mixed.labels, views.samples
         )
 
     def read(self, inputs: BranchInputs, data_samples: BranchSamples) -> Views:
@@ -166,16 +187,20 @@ class SelfTraining(Host):
         return Supervision(paste(swap, target.labels), paste(swap, weights))
 
     def mix_source(self, student: EncoderDecoder, views: Views, labels: Tensor) -> Mixture:
-        """Paste half of the classes of a source image and recolour: A(M x_S + (1 - M) x_T).
+        """Paste parts of a source image and recolour: A(M x_S + (1 - M) x_T).
 
         Args:
             student: the student that will learn it, for its classes and its normalisation.
             views: the batch.
             labels: not used.
         """
-        pasted = draw_classes(  # (B, H, W)
-            views.labels, student.num_classes, round_up=True, class_draw=self.class_draw
-        )
+        num_classes = student.num_classes
+        if self.mix is None:
+            pasted = draw_classes(  # (B, H, W)
+                views.labels, num_classes, round_up=True, class_draw=self.class_draw
+            )
+        else:
+            pasted = self.mix(views.labels, num_classes).mask
         images = torch.where(pasted[:, None], views.source, views.target)
         return Mixture(self._recolored(student, images), None, pasted, views.labels)
 
@@ -191,32 +216,54 @@ class SelfTraining(Host):
         images = self._recolored(student, paste(swap, views.target))
         return Mixture(images, swap)
 
+    def ask(self, student: EncoderDecoder, image_sets: Sequence[Tensor]) -> list[Answer]:
+        """Return what a student says of every set of images, by one forward or one for each.
+
+        Args:
+            student: the student that is asked.
+            image_sets: (B_i, 3, H, W) each.
+        """
+        if not self.one_forward:
+            answers = []
+            for images in image_sets:
+                features = encode(student, images)
+                answers.append(Answer(features[-1], decode(student, features, images)))
+            return answers
+        counts = [len(images) for images in image_sets]
+        images = torch.cat(list(image_sets))
+        features = encode(student, images)
+        heads = split_heads(decode(student, features, images), counts)
+        return [Answer(*answer) for answer in zip(features[-1].split(counts), heads, strict=True)]
+
     def learn(self, student: EncoderDecoder, halves: Sequence[Half]) -> Losses:
-        """Return the losses of images, each half in a forward of its own; see ``Host``.
+        """Return the losses of images; see ``Host``.
 
         Args:
             student: the student that learns.
             halves: what it learns.
         """
         losses: Losses = {}
-        for half in halves:
+        answers = self.ask(student, [half.images for half in halves])
+        for half, answer in zip(halves, answers, strict=True):
             if half.is_source:
-                losses |= self.learn_source(student, half.images, half.supervisions[0].labels)
+                labels = half.supervisions[0].labels
+                losses |= self.score_source(student, answer, half.images, labels)
             else:
-                heads = all_logits(student, half.images)
-                losses |= self.score_supervisions(heads, half.supervisions, half.name)
+                losses |= self.score_supervisions(answer.heads, half.supervisions, half.name)
         return losses
 
-    def learn_source(self, student: EncoderDecoder, images: Tensor, labels: Tensor) -> Losses:
+    def score_source(
+        self, student: EncoderDecoder, answer: Answer, images: Tensor, labels: Tensor
+    ) -> Losses:
         """Return the terms of source images: cross entropy, and the feature distance.
 
         Args:
             student: the student that learns.
+            answer: what it says of the images.
             images: (B, 3, H, W).
             labels: (B, H, W) int64.
         """
-        features = encode(student, images)
-        losses = self.score_heads(decode(student, features, images), labels, 'source')
+        losses = self.score_heads(answer.heads, labels, 'source')
         if self.feature_distance is not None:
             if self.reference is None:
                 raise RuntimeError(
@@ -226,7 +273,7 @@ class SelfTraining(Host):
             with torch.no_grad():
                 features_reference = encode(student, images, self.reference)
             distance = feature_distance(
-                features[-1],
+                answer.features,
                 features_reference[-1],
                 labels,
                 student.num_classes,

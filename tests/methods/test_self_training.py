@@ -12,7 +12,9 @@ from mmengine.structures import PixelData
 from torch import nn
 
 from dts.hooks.ema_teacher import EmaTeacherHook
+from dts.methods.host import Half, Supervision, show_source
 from dts.mixing.block_mask import block_masks
+from dts.mixing.cutmix import HalfCutMix
 from dts.registry import MODELS
 from dts.targets.exchange import Opinion
 from dts.targets.pseudo_label import PseudoLabels
@@ -230,3 +232,79 @@ def test_labels_of_the_target_change_a_statistic_only():
     _, known = losses_of(method, batch)
     known.pop('stat_pseudo_accuracy')
     torch.testing.assert_close(known, losses_of(method)[1])
+
+
+def rectangle_losses(method, data):
+    """Both terms of a step that pastes rectangles, from one forward of all images."""
+    x_s, x_t = data['inputs']['source'], data['inputs']['target']
+    y = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['source']])
+    c, label = forward(method.teachers['teacher'].segmentor, x_t).softmax(1).max(1)
+    q = (c >= THRESHOLD).float().mean()
+    torch.manual_seed(3)
+    inside = HalfCutMix()(y, 3).mask
+    mixed = torch.where(inside[:, None], x_s, x_t)
+    logits = forward(method.student, torch.cat([x_s, mixed]))
+    loss_map = F.cross_entropy(logits[2:], torch.where(inside, y, label), reduction='none')
+    loss_mixed = (torch.where(inside, 1.0, q) * loss_map).mean()
+    return F.cross_entropy(logits[:2], y), loss_mixed, inside
+
+
+def test_a_rectangle_of_the_source_in_one_forward_by_hand():
+    method = with_teacher(build(mix=dict(type='dts.HalfCutMix'), one_forward=True))
+    expected = copy.deepcopy(method.student)
+    data, losses = losses_of(method)
+    seen = method.student.state_dict()
+    method.student = expected
+    loss_source, loss_mixed, inside = rectangle_losses(method, data)
+    torch.testing.assert_close(losses['source.decode.loss_ce'], loss_source)
+    torch.testing.assert_close(losses['mix.decode.loss_ce'], loss_mixed)
+    torch.testing.assert_close(losses['stat_target_share'], 1 - inside.float().mean())
+    torch.testing.assert_close(seen, expected.state_dict())  # BatchNorm saw one batch, not two
+    assert 0.4 < inside.float().mean() < 0.6
+
+
+def test_two_forwards_are_two_batches_for_batch_norm():
+    together, apart = (with_teacher(build(one_forward=one)) for one in (True, False))
+    _, losses = losses_of(together)
+    _, losses_apart = losses_of(apart)
+    counted = [m.student.backbone.norm.num_batches_tracked.item() for m in (together, apart)]
+    assert counted == [1, 2]
+    assert losses['source.decode.loss_ce'] != losses_apart['source.decode.loss_ce']
+
+
+@pytest.mark.parametrize('one_forward', [True, False])
+def test_halves_are_learned_as_the_whole_step_does(one_forward):
+    switches = dict(one_forward=one_forward, mix=dict(type='dts.HalfCutMix'))
+    method = with_teacher(build(**switches))
+    student = copy.deepcopy(method.student)
+    data, losses = losses_of(method)
+    views = method.read(**data)
+    probs = method.teachers.probabilities(views.target)
+    target = PseudoLabels(probs.argmax(1), probs.amax(1))
+    torch.manual_seed(3)
+    mixture = method.mix_source(student, views, target.labels)
+    mixed = show_source(method.supervise(views, target, None), mixture)
+    plain = Supervision(views.labels, torch.ones_like(mixed.weights))
+    halves = [
+        Half('source', views.source, [plain], is_source=True),
+        Half('mix', mixture.images, [mixed]),
+    ]
+    torch.testing.assert_close(
+        method.learn(student, halves),
+        {name: term for name, term in losses.items() if not name.startswith('stat_')},
+    )
+
+
+def test_feature_distance_in_one_forward_is_that_of_source_images():
+    switches = dict(feature_distance=dict(classes=[0, 1, 2], min_share=0), one_forward=True)
+    method = with_teacher(build(**switches))
+    reference = copy.deepcopy(method.student.backbone).eval()
+    object.__setattr__(method, 'reference', reference)
+    student = copy.deepcopy(method.student)
+    data, losses = losses_of(method)
+    views = method.read(**data)
+    torch.manual_seed(3)
+    mixture = method.mix_source(student, views, views.labels)
+    features = student.backbone(torch.cat([views.source, mixture.images]))[0]
+    gap = (features[:2] - reference(views.source)[0]).norm(dim=1)
+    torch.testing.assert_close(losses['source.loss_distance'], 0.005 * gap.mean())

@@ -369,13 +369,21 @@ def test_floor_of_two_groups_follows_the_method_for_three_steps(
                 teacher.mul_(0.99).add_(weight.detach(), alpha=0.01)
 
 
-@pytest.mark.parametrize('change', [{'exchange': 'both'}, {'masking': {'block_size': 4}}])
+@pytest.mark.parametrize(
+    'change', [{'exchange': 'both'}, {'masking': {'block_size': 4}}, {'one_forward': True}]
+)
 def test_floor_of_two_groups_refuses_what_it_does_not_know(change: dict[str, Any]) -> None:
     host = dict(type='dts.SelfTraining', student=toy_segmentor_config())
     exchange = change.pop('exchange', 'cross')
     method = DualTeacherStudent({**host, **change}, exchange=exchange)
     with pytest.raises(ValueError, match='the floor of DualTeacherStudent knows'):
         build_floor(method, torch.optim.SGD(method.parameters(), lr=0.1))
+
+
+def test_floor_of_self_training_refuses_one_forward() -> None:
+    method = SelfTraining(toy_segmentor_config(), one_forward=True)
+    with pytest.raises(ValueError, match=r'set model\.one_forward=False'):
+        build_floor(method, sgd(method))
 
 
 def test_unknown_method_is_told_how_to_add_a_floor() -> None:

@@ -29,11 +29,13 @@ def dual_teacher_student(method: TeacherStudent, optimizer: Optimizer) -> FloorS
         ValueError: for another host, or a rule by which a group learns from two teachers.
     """
     host = method.host
-    switches = (host.feature_distance, host.masking) if isinstance(host, SelfTraining) else (host,)
+    known = isinstance(host, SelfTraining)
+    switches = (host.feature_distance, host.masking, host.one_forward) if known else (host,)
     if any(switches) or method.exchange in ('mean', 'both'):
         raise ValueError(
             'the floor of DualTeacherStudent knows the host dts.SelfTraining without '
-            "feature_distance and masking, and exchange 'cross', 'self' and the one-way rules"
+            'feature_distance, masking and one_forward, and '
+            "exchange 'cross', 'self' and the one-way rules"
         )
     given = nn.ModuleDict(method.students)
     students = copy.deepcopy(given).train()

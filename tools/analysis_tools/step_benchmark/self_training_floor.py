@@ -32,7 +32,14 @@ def self_training(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     all features, and a student forward of masked images. The target images stand for mixed and
     masked ones: like mixing, colours and masks are no part of a floor. A teacher that labels with
     the BatchNorm statistics of its batch does so here.
+
+    Raises:
+        ValueError: if source and mixed images share a forward.
     """
+    if method.one_forward:
+        raise ValueError(
+            'the floor of SelfTraining knows two student forwards: set model.one_forward=False'
+        )
     student = copy.deepcopy(method.student).train()
     teacher = copy.deepcopy(method.student).eval().requires_grad_(False)
     if isinstance(method.teachers[method.teachers.active], BatchStatisticsTeacher):
