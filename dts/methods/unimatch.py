@@ -13,6 +13,7 @@ Source: Yang et al., CVPR 2023; LiheYoung/UniMatch unimatch.py.
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
 from dts.mixing.plan import MixOperation, paste
@@ -40,9 +41,11 @@ class UniMatch(TeacherStudent):
 
     Args:
         student: config of a segmentor of MMSeg.
-        criterion: config of the loss of all terms.
+        criterion: config of the loss of labelled pixels.
         threshold: tau, probability in [0, 1].
         mix: config of the mixing operation of the strong views.
+        unlabeled_criterion: config of the loss of the other terms; None for ``criterion``. Class
+            weights in it drive a student that labels for itself towards the classes they favour.
 
     Raises:
         ValueError: if ``threshold`` is out of range.
@@ -55,11 +58,15 @@ class UniMatch(TeacherStudent):
         *,
         threshold: float = 0.95,
         mix: ConfigType | None = None,
+        unlabeled_criterion: ConfigType | None = None,
     ) -> None:
         super().__init__(student, criterion)
         check_shares(threshold=threshold)
         self.threshold = threshold
         self.mix: MixOperation = MODELS.build(mix or {'type': 'dts.CutMix'})
+        self.unlabeled_criterion: nn.Module = (
+            MODELS.build(unlabeled_criterion) if unlabeled_criterion else self.criterion
+        )
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.
@@ -99,10 +106,10 @@ class UniMatch(TeacherStudent):
 
         losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
         losses['strong.loss_ce'] = 0.25 * sum(
-            self.criterion(logits, one.labels, pixel_mask(one, self.threshold))
+            self.unlabeled_criterion(logits, one.labels, pixel_mask(one, self.threshold))
             for logits, one in zip(logits_strong, mixed, strict=True)
         )
-        losses['features.loss_ce'] = 0.5 * self.criterion(
+        losses['features.loss_ce'] = 0.5 * self.unlabeled_criterion(
             logits_dropped, target.labels, pixel_mask(target, self.threshold)
         )
 

@@ -65,6 +65,27 @@ def test_loss_equals_a_loop_over_pixels():
     torch.testing.assert_close(losses['sup.decode.loss_ce'], F.cross_entropy(logits[:2], truth))
 
 
+def test_labelled_and_unlabelled_terms_have_losses_of_their_own():
+    weights = dict(type='dts.CrossEntropy', class_weight=[5.0, 1.0, 0.5])
+    data, losses = losses_of(build())
+    split = losses_of(build(criterion=weights, unlabeled_criterion=dict(type='dts.CrossEntropy')))[
+        1
+    ]
+    shared = losses_of(build(criterion=weights))[1]
+    for name in ('strong.loss_ce', 'features.loss_ce'):
+        torch.testing.assert_close(split[name], losses[name])
+        assert abs(shared[name] - losses[name]) > 1e-3
+    student = build().student
+    images = data['inputs']
+    features = student.backbone(torch.cat([images['labeled'], images['unlabeled_weak']]))[0]
+    torch.manual_seed(5)
+    dropped = F.dropout2d(features[2:], 0.5, training=True)
+    logits = student.decode_head([torch.cat([features, dropped])])[:2]
+    truth = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['labeled']])
+    expected = F.cross_entropy(logits, truth, weight=torch.tensor([5.0, 1.0, 0.5]))
+    torch.testing.assert_close(split['sup.decode.loss_ce'], expected)
+
+
 def test_pseudo_labels_give_no_gradient_to_the_weak_view():
     method = build(threshold=0.0)
     weak = method.data_preprocessor(batch_of_two_views(), training=True)

@@ -226,6 +226,7 @@ def test_unimatch_floor_follows_the_method_for_three_steps() -> None:
         CRITERION,
         threshold=0.36,
         mix={'type': 'dts.CutMix', 'probability': 0.0},
+        unlabeled_criterion={'type': 'dts.CrossEntropy', 'class_weight': [3.0, 1.0, 2.0]},
     ).train()
     optimizer = sgd(method)
     batch = batch_of_two_views(2)

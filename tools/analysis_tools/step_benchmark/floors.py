@@ -134,6 +134,7 @@ def unimatch(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     student = copy.deepcopy(method.student).train()
     own_optimizer = copy_optimizer(optimizer, method.student, student)
     class_weight = method.criterion.class_weight
+    unlabeled_class_weight = method.unlabeled_criterion.class_weight
 
     def step(batch: ReadyBatch) -> Tensor:
         own_optimizer.zero_grad()
@@ -149,12 +150,12 @@ def unimatch(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
         with torch.no_grad():
             confidence, target = logits_weak.softmax(dim=1).max(dim=1)
             trust = (confidence >= method.threshold).float()
-        loss = 0.5 * weighted(logits_dropped, target, trust, class_weight)
+        loss = 0.5 * weighted(logits_dropped, target, trust, unlabeled_class_weight)
         for weight, logits, _ in heads:
             loss = loss + weight * cross_entropy(logits, batch.labels, class_weight)
         strong = [batch.images['unlabeled_strong'], batch.images['unlabeled_strong_2']]
         for one in main_logits(student, torch.cat(strong)).chunk(2):
-            loss = loss + 0.25 * weighted(one, target, trust, class_weight)
+            loss = loss + 0.25 * weighted(one, target, trust, unlabeled_class_weight)
         loss.backward()
         own_optimizer.step()
         return loss.detach()
