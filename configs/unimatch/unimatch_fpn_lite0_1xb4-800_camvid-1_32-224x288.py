@@ -16,6 +16,8 @@ model = dict(
     type='dts.UniMatch',
     student=student,
     criterion=dict(type='dts.CrossEntropy', class_weight=_base_.class_weight),
+    # Without class weights: a student that labels for itself drifts to the classes that they favour.
+    unlabeled_criterion=dict(type='dts.CrossEntropy'),
     threshold=0.95,
 )
 # Two strong views of every unlabelled frame.
