@@ -16,7 +16,7 @@ Source: Tranheden et al. (DACS), WACV 2021; Hoyer et al. (DAFormer), CVPR 2022, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, get_args
+from typing import get_args
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
@@ -24,30 +24,19 @@ from torch import Tensor
 
 from dts.losses.feature_distance import feature_distance
 from dts.methods.adaptation_settings import FeatureDistance, Masking
+from dts.methods.answers import Answer, ask
 from dts.methods.base import check_shares, stack_labels, valid_pixels
 from dts.methods.host import Half, Host, Mixture, Supervision, Views, show_source, supervise_all
 from dts.mixing.block_mask import block_masks
 from dts.mixing.classmix import ClassDraw, ClassMix, draw_classes
 from dts.mixing.plan import MixOperation, MixPlan, paste
 from dts.registry import MODELS
-from dts.segmentor import HeadLogits, all_logits, decode, encode, split_heads
+from dts.segmentor import all_logits, encode
 from dts.targets.exchange import Opinion
 from dts.targets.margin import margin_weights
 from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
 from dts.targets.weighting import get_weighting
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
-
-
-class Answer(NamedTuple):
-    """What a student says of some images.
-
-    Attributes:
-        features: (B, C, h, w), the last of its encoder.
-        heads: scores of its heads, (B, K, H, W) each or of a window of it.
-    """
-
-    features: Tensor
-    heads: list[HeadLogits]
 
 
 @MODELS.register_module()
@@ -89,7 +78,8 @@ class SelfTraining(Host):
             training the mixture that it is tested with; False (parity) gives each its own.
 
     Raises:
-        ValueError: if ``threshold`` is out of range or a name is unknown.
+        ValueError: if ``threshold`` is out of range, a name is unknown, or ``class_draw`` is set
+            beside ``mix``.
     """
 
     reference: torch.nn.Module | None = None
@@ -118,6 +108,8 @@ class SelfTraining(Host):
         self.masking = Masking(**masking) if masking else None
         if class_draw not in get_args(ClassDraw):
             raise ValueError(f'class_draw must be one of {get_args(ClassDraw)}, got {class_draw!r}')
+        if mix and class_draw != 'image':
+            raise ValueError(f'class_draw={class_draw!r} has no meaning beside mix: remove one')
         self.class_draw: ClassDraw = class_draw
         self.one_forward = one_forward
 
@@ -141,7 +133,9 @@ class SelfTraining(Host):
         mixture = self.mix_source(self.student, views, target.labels)
         mixed = show_source(supervision, mixture)
 
-        answer_source, answer_mixed = self.ask(self.student, [views.source, mixture.images])
+        answer_source, answer_mixed = ask(
+            self.student, [views.source, mixture.images], self.one_forward
+        )
         losses = self.score_source(self.student, answer_source, views.source, views.labels)
         losses |= self.score_heads(answer_mixed.heads, mixed.labels, 'mix', mixed.weights)
 
@@ -167,10 +161,19 @@ class SelfTraining(Host):
         Args:
             inputs: as in ``loss``.
             data_samples: as in ``loss``.
+
+        Raises:
+            ValueError: if source and target images differ in number or size.
         """
+        source, target = inputs['source'], inputs['target']
+        if source.shape != target.shape:
+            raise ValueError(
+                'every source image is pasted onto a target image, but source is '
+                f'{tuple(source.shape)} and target {tuple(target.shape)}: give both the same '
+                'number in train_dataloader.sampler.batch and the same crop_size in the pipelines'
+            )
         labels = stack_labels(data_samples['source'])
-        target = inputs['target']
-        return Views(inputs['source'], labels, target, target, data_samples['target'])
+        return Views(source, labels, target, target, data_samples['target'])
 
     def supervise(self, views: Views, target: PseudoLabels, swap: MixPlan | None) -> Supervision:
         """Return pseudo-labels with q times the margin map, parts of other images as they are.
@@ -216,25 +219,6 @@ class SelfTraining(Host):
         images = self._recolored(student, paste(swap, views.target))
         return Mixture(images, swap)
 
-    def ask(self, student: EncoderDecoder, image_sets: Sequence[Tensor]) -> list[Answer]:
-        """Return what a student says of every set of images, by one forward or one for each.
-
-        Args:
-            student: the student that is asked.
-            image_sets: (B_i, 3, H, W) each.
-        """
-        if not self.one_forward:
-            answers = []
-            for images in image_sets:
-                features = encode(student, images)
-                answers.append(Answer(features[-1], decode(student, features, images)))
-            return answers
-        counts = [len(images) for images in image_sets]
-        images = torch.cat(list(image_sets))
-        features = encode(student, images)
-        heads = split_heads(decode(student, features, images), counts)
-        return [Answer(*answer) for answer in zip(features[-1].split(counts), heads, strict=True)]
-
     def learn(self, student: EncoderDecoder, halves: Sequence[Half]) -> Losses:
         """Return the losses of images; see ``Host``.
 
@@ -243,7 +227,7 @@ class SelfTraining(Host):
             halves: what it learns.
         """
         losses: Losses = {}
-        answers = self.ask(student, [half.images for half in halves])
+        answers = ask(student, [half.images for half in halves], self.one_forward)
         for half, answer in zip(halves, answers, strict=True):
             if half.is_source:
                 labels = half.supervisions[0].labels

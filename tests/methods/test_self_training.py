@@ -192,6 +192,20 @@ def test_colors_of_masked_images_change_on_request_whichever_are_masked():
         assert (changes > 0.01).all()
 
 
+def test_source_and_target_of_other_numbers_or_sizes_are_refused():
+    method = with_teacher(build())
+    data = method.data_preprocessor(uda_batch(), training=True)
+    inputs, samples = data['inputs'], data['data_samples']
+    for target in (inputs['target'][:1], inputs['target'][..., :8]):
+        with pytest.raises(ValueError, match=r'source is \(2, 3, 16, 16\) .*sampler.batch'):
+            method.read({**inputs, 'target': target}, samples)
+
+
+def test_a_draw_of_classes_beside_a_mix_is_refused():
+    with pytest.raises(ValueError, match="class_draw='batch' has no meaning beside mix"):
+        build(mix=dict(type='dts.HalfCutMix'), class_draw='batch')
+
+
 def test_unknown_images_to_mask_are_named():
     with pytest.raises(ValueError, match=r"masking.images must be one of .*, got 'source'"):
         build(masking=dict(images='source'))

@@ -275,6 +275,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     'distance': {'feature_distance': {'classes': [0, 1, 2], 'weight': 0.7, 'min_share': 0.0}},
     'masking': {'masking': {'block_size': 4, 'ratio': 0.0, 'weight': 0.6, 'color': False}},
     'color': {'color': {'type': 'dts.ColorAugmentation', **NO_COLOR}},
+    'one_forward': {'one_forward': True},
 }
 SWITCHES['all'] = {key: value for switch in SWITCHES.values() for key, value in switch.items()}
 
@@ -379,12 +380,6 @@ def test_floor_of_two_groups_refuses_what_it_does_not_know(change: dict[str, Any
     method = DualTeacherStudent({**host, **change}, exchange=exchange)
     with pytest.raises(ValueError, match='the floor of DualTeacherStudent knows'):
         build_floor(method, torch.optim.SGD(method.parameters(), lr=0.1))
-
-
-def test_floor_of_self_training_refuses_one_forward() -> None:
-    method = SelfTraining(toy_segmentor_config(), one_forward=True)
-    with pytest.raises(ValueError, match=r'set model\.one_forward=False'):
-        build_floor(method, sgd(method))
 
 
 def test_unknown_method_is_told_how_to_add_a_floor() -> None:

@@ -32,14 +32,7 @@ def self_training(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     all features, and a student forward of masked images. The target images stand for mixed and
     masked ones: like mixing, colours and masks are no part of a floor. A teacher that labels with
     the BatchNorm statistics of its batch does so here.
-
-    Raises:
-        ValueError: if source and mixed images share a forward.
     """
-    if method.one_forward:
-        raise ValueError(
-            'the floor of SelfTraining knows two student forwards: set model.one_forward=False'
-        )
     student = copy.deepcopy(method.student).train()
     teacher = copy.deepcopy(method.student).eval().requires_grad_(False)
     if isinstance(method.teachers[method.teachers.active], BatchStatisticsTeacher):
@@ -50,7 +43,6 @@ def self_training(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     class_weight = method.criterion.class_weight
     weights_teacher = list(teacher.parameters())
     weights_student = [weight.detach() for weight in student.parameters()]
-    terms = [1.0] if method.masking is None else [1.0, method.masking.weight]
 
     def step(batch: ReadyBatch) -> Tensor:
         own_optimizer.zero_grad()
@@ -58,20 +50,25 @@ def self_training(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
         with torch.no_grad():
             confidence, target = _predict(teacher, images_target).softmax(dim=1).max(dim=1)
             share = (confidence >= method.threshold).float().mean().expand(target.shape)
-        features = _encode(student, images_source, student.backbone)
+        features, heads_source, heads_mixed = _answers(
+            student, images_source, images_target, method.one_forward
+        )
         loss = torch.zeros((), device=images_source.device)
-        for head in _decode(student, features, images_source):
+        for head in heads_source:
             loss = loss + head.weight * cross_entropy(
                 head.logits, head.crop(batch.labels), class_weight
             )
         if method.feature_distance is not None:
             with torch.no_grad():
                 reference = _encode(student, images_source, method.reference)
-            distance = (features[-1] - reference[-1]).norm(dim=1).mean()
+            distance = (features - reference[-1]).norm(dim=1).mean()
             loss = loss + method.feature_distance.weight * distance
-        for term_weight in terms:
+        terms = [(1.0, heads_mixed)]
+        if method.masking is not None:
             seen = _encode(student, images_target, student.backbone)
-            for head in _decode(student, seen, images_target):
+            terms.append((method.masking.weight, _decode(student, seen, images_target)))
+        for term_weight, heads in terms:
+            for head in heads:
                 loss = loss + term_weight * head.weight * weighted(
                     head.logits, head.crop(target), head.crop(share), class_weight
                 )
@@ -81,6 +78,24 @@ def self_training(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
         return loss.detach()
 
     return step
+
+
+def _answers(
+    segmentor: Any, images_source: Tensor, images_target: Tensor, one_forward: bool
+) -> tuple[Tensor, list[HeadLogits], list[HeadLogits]]:
+    """Return the last features and the scores of source images, and the scores of mixed ones."""
+    if not one_forward:
+        features = _encode(segmentor, images_source, segmentor.backbone)
+        heads_source = _decode(segmentor, features, images_source)
+        seen = _encode(segmentor, images_target, segmentor.backbone)
+        return features[-1], heads_source, _decode(segmentor, seen, images_target)
+    images, count = torch.cat([images_source, images_target]), len(images_source)
+    features = _encode(segmentor, images, segmentor.backbone)
+    parts = [
+        [head._replace(logits=logits) for logits in head.logits.split(count)]
+        for head in _decode(segmentor, features, images)
+    ]
+    return features[-1][:count], [part[0] for part in parts], [part[1] for part in parts]
 
 
 def _predict(segmentor: Any, images: Tensor) -> Tensor:
