@@ -26,20 +26,22 @@ IGNORE_COLOR = (255, 0, 255)
 class StepPicturesHook(Hook):
     """Write images, labels, masks and weights of a step through the visualizer.
 
-    One row per image of the batch, one column per tensor that the method exposes, under its name:
-    images in their colours, labels in the palette of the data set (ignored pixels in magenta),
-    masks and weights in grey from 0 to 1. Nothing is copied in steps in between. The local backend
-    of MMEngine writes ``vis_data/vis_image/step_<iteration>.png``.
+    One row per image, one column per tensor that the method exposes, under its name: images in
+    their colours, labels in the palette of the data set (ignored pixels in magenta), masks and
+    weights in grey from 0 to 1. Tensors that are exposed together share rows; others, which may be
+    of other images or of another number of them (masked images of MIC), stand below. Nothing is
+    copied in steps in between. The local backend of MMEngine writes
+    ``vis_data/vis_image/step_<iteration>.png``.
 
     Args:
         interval: iterations between two pictures; the first step is one.
-        num_images: rows.
+        num_images: rows, at most, of tensors that are exposed together.
     """
 
     def __init__(self, interval: int = 500, num_images: int = 2) -> None:
         self.interval = interval
         self.num_images = num_images
-        self._columns: dict[str, Tensor] = {}
+        self._blocks: dict[tuple[str, ...], list[Tensor]] = {}
         self._is_due = False
 
     def before_train(self, runner: Runner) -> None:
@@ -61,9 +63,10 @@ class StepPicturesHook(Hook):
         self._is_due = batch_idx % self.interval == 0
 
     def _keep(self, tensors: Mapping[str, Tensor]) -> None:
-        """Keep the first images of a step that is drawn."""
+        """Keep the first images of a step that is drawn; of several groups those of the first."""
         if self._is_due:
-            self._columns |= {name: tensor[: self.num_images] for name, tensor in tensors.items()}
+            kept = [tensor[: self.num_images] for tensor in tensors.values()]
+            self._blocks.setdefault(tuple(tensors), kept)
 
     def after_train_iter(
         self,
@@ -80,16 +83,17 @@ class StepPicturesHook(Hook):
             data_batch: not used.
             outputs: not used.
         """
-        if not self._columns:
+        if not self._blocks:
             return
         streams = runner.train_dataloader.dataset.streams
         palette = np.array(next(iter(streams.values())).metainfo['palette'], dtype=np.uint8)
         preprocessor = unwrap(runner).student.data_preprocessor
-        columns = [draw(tensor, preprocessor, palette) for tensor in self._columns.values()]
-        head = titles(list(self._columns), columns[0].shape[2])
-        sheet = np.concatenate([head, join(columns)])
-        runner.visualizer.add_image('step', sheet, step=batch_idx + 1)
-        self._columns = {}
+        sheets = []
+        for names, tensors in self._blocks.items():
+            columns = [draw(tensor, preprocessor, palette) for tensor in tensors]
+            sheets.append(np.concatenate([titles(names, columns[0].shape[2]), join(columns)]))
+        runner.visualizer.add_image('step', stack(sheets), step=batch_idx + 1)
+        self._blocks = {}
 
 
 def draw(tensor: Tensor, preprocessor: Any, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -130,6 +134,21 @@ def join(columns: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     padded = [np.pad(c, ((0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255) for c in columns]
     rows = np.concatenate(padded, axis=2)  # (B, H + gap, columns (W + gap), 3)
     return rows.reshape(-1, *rows.shape[2:])
+
+
+def stack(sheets: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Put pictures below each other, white on the right of narrower ones.
+
+    Args:
+        sheets: (H, W, 3) each, of any sizes.
+
+    Returns:
+        (sum of H, largest W, 3).
+    """
+    width = max(sheet.shape[1] for sheet in sheets)
+    margins = [((0, 0), (0, width - sheet.shape[1]), (0, 0)) for sheet in sheets]
+    padded = [np.pad(s, m, constant_values=255) for s, m in zip(sheets, margins, strict=True)]
+    return np.concatenate(padded)
 
 
 def titles(names: Sequence[str], width: int) -> NDArray[np.uint8]:

@@ -79,7 +79,7 @@ class TeacherStudent(BaseModel, ABC):
     def expose(self, **tensors: Tensor) -> None:
         """Show what a step made to the observers that hooks attached; for pictures and counts.
 
-        Without an observer it does nothing.
+        Without an observer it does nothing. Entry i of all tensors of one call is about one image.
 
         Args:
             tensors: images (B, 3, H, W), labels, masks or weights (B, H, W), by name.

@@ -3,11 +3,13 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
 from dts.hooks.step_pictures import StepPicturesHook, draw, join, titles
 from dts.registry import MODELS
-from toys import toy_segmentor_config
+from dts.teachers.bank import TeacherBank
+from toys import toy_segmentor_config, uda_batch
 
 PALETTE = np.array([[1, 2, 3], [40, 50, 60]], dtype=np.uint8)
 
@@ -62,24 +64,59 @@ def test_names_stand_over_their_columns_and_fit():
     assert titles(['target'], 1024).shape == (64, 1028, 3)
 
 
-def test_due_steps_are_drawn_and_no_other():
-    method = MODELS.build(dict(type='dts.SelfTraining', student=toy_segmentor_config()))
-    stream = SimpleNamespace(metainfo={'palette': PALETTE.tolist()})
+def watched(interval=3, num_images=1, **options):
+    """A method, its hook, what a runner would hand over, and the pictures that were written."""
+    method = MODELS.build(
+        dict(type='dts.SelfTraining', student=toy_segmentor_config(), threshold=0.4, **options)
+    )
+    stream = SimpleNamespace(metainfo={'palette': [[1, 2, 3], [40, 50, 60], [7, 8, 9]]})
     written = []
     runner = SimpleNamespace(
         model=method,
         train_dataloader=SimpleNamespace(dataset=SimpleNamespace(streams={'source': stream})),
         visualizer=SimpleNamespace(
-            add_image=lambda name, image, step: written.append((name, image.shape, step))
+            add_image=lambda name, image, step: written.append((name, image, step))
         ),
     )
-    hook = StepPicturesHook(interval=3, num_images=1)
+    hook = StepPicturesHook(interval=interval, num_images=num_images)
     hook.before_train(runner)
+    return method, hook, runner, written
+
+
+def test_due_steps_are_drawn_and_no_other():
+    method, hook, runner, written = watched()
     for iteration in range(7):
         hook.before_train_iter(runner, iteration)
-        method.expose(target=torch.zeros(2, 3, 4, 6))
-        method.expose(pseudo_label=torch.zeros(2, 4, 6, dtype=torch.int64))
+        labels = torch.zeros(2, 4, 6, dtype=torch.int64)
+        method.expose(target=torch.zeros(2, 3, 4, 6), pseudo_label=labels)
+        method.expose(target=torch.ones(2, 3, 4, 6), pseudo_label=labels)  # of a second group
         hook.after_train_iter(runner, iteration)
     shape = (16 + 4 + 4, 2 * (6 + 4), 3)  # names, one image and gap; two columns and gaps
     expected = [('step', shape, step) for step in (1, 4, 7)]
-    assert written == expected
+    assert [(name, image.shape, step) for name, image, step in written] == expected
+    assert written[0][1][16, 0].tolist() == [128] * 3  # of the first
+
+
+@pytest.mark.parametrize(
+    ('count', 'num_images', 'num_rows', 'num_masked'),
+    [(1, 2, 1, 2), (2, 2, 2, 2), (3, 4, 3, 4)],  # ceil(count / 2) of both domains are masked
+)
+def test_masked_images_of_both_domains_stand_below_the_others(
+    count, num_images, num_rows, num_masked
+):
+    masking = dict(block_size=4, ratio=0.0, images='separate', color=False)
+    method, hook, runner, written = watched(num_images=num_images, masking=masking)
+    method.attach_teachers(TeacherBank.from_student(method.student, ['teacher']))
+    batch = uda_batch(count=count)
+    hook.before_train_iter(runner, 0)
+    method(**method.data_preprocessor(batch, training=True), mode='loss')
+    hook.after_train_iter(runner, 0)
+    ((_, image, _),) = written
+    assert image.shape == (2 * 16 + (num_rows + num_masked) * (16 + 4), 7 * (16 + 4), 3)
+    half = (count + 1) // 2
+    shown = [*batch['inputs']['source'][:half], *batch['inputs']['target'][:half]]
+    for row, pixels in enumerate(shown):
+        top = 2 * 16 + (num_rows + row) * (16 + 4)
+        expected = pixels.flip(0).permute(1, 2, 0).numpy()  # blue-green-red on the disk
+        np.testing.assert_array_equal(image[top : top + 16, :16], expected)
+        assert (image[top : top + 16, 16:] == 255).all()
