@@ -36,6 +36,8 @@ class _SkippingIterator:
         self._num_skipped = num_skipped
         self._iterator: Iterator[Any] | None = None
         sampler: Any = dataloader.sampler
+        if hasattr(sampler, 'check_batch_size'):
+            sampler.check_batch_size(dataloader.batch_size)
         if hasattr(sampler, 'skip'):
             sampler.skip(num_skipped)
         elif num_skipped:

@@ -89,6 +89,22 @@ class RatioSampler(Sampler[SampleIndex]):
         }
         self._first_batch = 0
 
+    def check_batch_size(self, batch_size: int | None) -> None:
+        """Refuse a loader that cuts the order elsewhere than this sampler counts it.
+
+        Args:
+            batch_size: samples per batch of the loader, None for one that does not batch.
+
+        Raises:
+            ValueError: if it is not the sum of ``batch``.
+        """
+        expected = sum(self.batch.values())
+        if batch_size != expected:
+            raise ValueError(
+                f'train_dataloader.batch_size is {batch_size}, sampler.batch {self.batch} sums to '
+                f'{expected}: set train_dataloader.batch_size={expected}'
+            )
+
     def skip(self, num_batches: int) -> None:
         """Start the next iteration as if so many batches had been taken; costs nothing.
 

@@ -5,9 +5,11 @@ from itertools import islice
 from types import SimpleNamespace
 
 import pytest
+from torch.utils.data import DataLoader
 
 from dts.datasets import sampler as sampler_module
 from dts.datasets.sampler import RatioSampler, mix_seed
+from dts.loops import TrainLoop
 
 STREAMS = SimpleNamespace(streams={'labeled': range(5), 'unlabeled': range(12)})
 
@@ -85,3 +87,15 @@ def test_errors_name_the_streams():
         RatioSampler(STREAMS, {'labeled': 2}, 0)
     with pytest.raises(ValueError, match='positive sum'):
         RatioSampler(STREAMS, {'labeled': 0, 'unlabeled': 0}, 0)
+
+
+@pytest.mark.parametrize('batch_size', [4, 6])
+def test_a_loader_with_another_batch_size_is_refused_before_training(batch_size):
+    sampler = RatioSampler(STREAMS, {'labeled': 2, 'unlabeled': 3}, 0)
+    loader = DataLoader([0], batch_size=batch_size, sampler=sampler)
+    loop = TrainLoop(SimpleNamespace(visualizer=None), loader, max_iters=1)
+    expected = (
+        rf"batch_size is {batch_size}, sampler.batch {{'labeled': 2, 'unlabeled': 3}} sums to 5"
+    )
+    with pytest.raises(ValueError, match=expected):
+        loop.run()
