@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,29 @@ def test_source_keeps_the_house_rules(path):
     calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     assert not [call for call in calls if getattr(call.func, 'id', '') == 'print']
     assert path.stem not in {'utils', 'misc', 'common', 'helpers'}
+
+
+# Parts of a training step: they run on the device, without a copy from the host in each step.
+STEP_FOLDERS = ('losses', 'methods', 'mixing', 'models', 'targets')
+FROM_HOST = ('torch.tensor', 'torch.as_tensor', 'torch.from_numpy', '.new_tensor')
+
+
+def copies_from_host(node: ast.AST) -> Iterator[str]:
+    """Calls outside of constructors that make a tensor of values of the host."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef) and child.name == '__init__':
+            continue
+        if isinstance(child, ast.Call) and ast.unparse(child.func).endswith(FROM_HOST):
+            yield f'line {child.lineno}: {ast.unparse(child.func)}'
+        yield from copies_from_host(child)
+
+
+@pytest.mark.parametrize('folder', STEP_FOLDERS)
+def test_no_step_copies_values_from_the_host(folder):
+    paths = sorted((ROOT / 'dts' / folder).rglob('*.py'))
+    assert paths
+    found = {p.name: [*copies_from_host(ast.parse(p.read_text()))] for p in paths}
+    assert not {name: calls for name, calls in found.items() if calls}
 
 
 def documented(text: str) -> list[tuple[str, list[str], str]]:

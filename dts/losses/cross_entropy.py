@@ -64,7 +64,7 @@ def cross_entropy(
     )  # (B, H, W), already times w_y, 0 where ignored
     valid_mask = labels != ignore_index
     if not avg_non_ignore:
-        denominator = loss.new_tensor(labels.numel())
+        denominator = loss.new_full((), labels.numel())
     elif class_weight is None:
         denominator = valid_mask.sum().to(loss.dtype)
     else:

@@ -219,5 +219,5 @@ ADJUSTMENTS = {
 
 def _grey(images: Tensor) -> Tensor:
     """Return the luma, (B, 1, H, W)."""
-    weights = images.new_tensor(LUMA).view(1, 3, 1, 1)
-    return (images * weights).sum(dim=1, keepdim=True)
+    red, green, blue = images.split(1, dim=1)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
