@@ -47,14 +47,15 @@ def pack_run(
     """Do what ``pack_model`` does and add all that resuming needs.
 
     Args:
-        checkpoint: as in ``pack_model``.
+        checkpoint: as in ``pack_model``; what other hooks noted under ``dts`` is kept.
         method: the method that is trained.
         product: name of a student or a teacher.
         streams: description of the sampler, None if it gives none.
     """
     tensors = checkpoint['state_dict']
+    noted = checkpoint.get('dts', {})
     pack_model(checkpoint, method, product)
-    ours = checkpoint['dts']
+    ours = checkpoint['dts'] = noted | checkpoint['dts']
     ours['method'] = {n: t for n, t in tensors.items() if not n.startswith(_PREFIX)}
     ours['student'] = None if product == STUDENT else part_of(tensors, STUDENT)
     ours['students'] = list(method.students)
