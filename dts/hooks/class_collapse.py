@@ -15,6 +15,7 @@ from dts.hooks.teacher_hook import unwrap
 from dts.registry import HOOKS
 
 STATE = 'class_collapse'  # its entry in a checkpoint
+MAX_SHARE = 0.1
 DROP = 0.01  # share of its largest share below which a class may count as vanished
 PSEUDO, SOURCE = 0, 1  # rows of the counts
 
@@ -33,11 +34,20 @@ class ClassCollapseHook(Hook):
     Args:
         interval: iterations per count.
         min_share: share in (0, 0.1) of the pixels below which a class counts as vanished.
+
+    Raises:
+        ValueError: if one of them is out of range.
     """
 
     _saved: Mapping[str, Any] | None = None
 
     def __init__(self, interval: int = 100, min_share: float = 1e-4) -> None:
+        if interval < 1:
+            raise ValueError(f'interval of ClassCollapseHook must be at least 1, got {interval}')
+        if not 0.0 < min_share < MAX_SHARE:
+            raise ValueError(
+                f'min_share of ClassCollapseHook must be in (0, {MAX_SHARE}), got {min_share}'
+            )
         self.interval = interval
         self.min_share = min_share
 

@@ -36,9 +36,15 @@ class StepPicturesHook(Hook):
     Args:
         interval: iterations between two pictures; the first step is one.
         num_images: rows, at most, of tensors that are exposed together.
+
+    Raises:
+        ValueError: if one of them is below 1.
     """
 
     def __init__(self, interval: int = 500, num_images: int = 2) -> None:
+        for name, value in (('interval', interval), ('num_images', num_images)):
+            if value < 1:
+                raise ValueError(f'{name} of StepPicturesHook must be at least 1, got {value}')
         self.interval = interval
         self.num_images = num_images
         self._blocks: dict[tuple[str, ...], list[Tensor]] = {}

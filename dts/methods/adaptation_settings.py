@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from dts.methods.base import check_shares
 from dts.methods.host import Supervision, Views
 
 MaskedImages = Literal['target', 'separate']
@@ -22,11 +23,40 @@ class FeatureDistance:
         classes: the thing classes.
         weight: lambda_F >= 0.
         min_share: share in [0, 1] of the pixels under a feature that its class must have.
+
+    Raises:
+        ValueError: if there is no class, or a value is out of range.
     """
 
     classes: Sequence[int]
     weight: float = 0.005
     min_share: float = 0.75
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not self.classes or min(self.classes) < 0:
+            raise ValueError(
+                'feature_distance.classes must name thing classes, such as [6, 7], got '
+                f'{self.classes!r}; feature_distance=None switches the distance off'
+            )
+        _check_weight('feature_distance.weight', self.weight)
+        check_shares(**{'feature_distance.min_share': self.min_share})
+
+    def check_classes(self, num_classes: int) -> None:
+        """Refuse classes that the student does not score.
+
+        Args:
+            num_classes: number of classes of the student.
+
+        Raises:
+            ValueError: if a class is not below ``num_classes``.
+        """
+        unknown = [index for index in self.classes if index >= num_classes]
+        if unknown:
+            raise ValueError(
+                f'feature_distance.classes names {unknown}, the student scores the classes 0 to '
+                f'{num_classes - 1}'
+            )
 
 
 @dataclass(frozen=True)
@@ -47,7 +77,7 @@ class Masking:
             two, rounded up in others).
 
     Raises:
-        ValueError: if ``images`` is unknown.
+        ValueError: if ``images`` is unknown, or a value is out of range.
     """
 
     block_size: int = 64
@@ -57,10 +87,14 @@ class Masking:
     images: MaskedImages = 'target'
 
     def __post_init__(self) -> None:
-        """Check the name."""
+        """Check the values."""
         if self.images not in get_args(MaskedImages):
             names = get_args(MaskedImages)
             raise ValueError(f'masking.images must be one of {names}, got {self.images!r}')
+        if self.block_size < 1:
+            raise ValueError(f'masking.block_size must be at least 1, got {self.block_size}')
+        _check_weight('masking.weight', self.weight)
+        check_shares(**{'masking.ratio': self.ratio})
 
     def choose(
         self, views: Views, supervisions: Sequence[Supervision]
@@ -90,3 +124,9 @@ class Masking:
                 )
             )
         return images, chosen
+
+
+def _check_weight(name: str, weight: float) -> None:
+    """Refuse the weight of a loss that would be maximised."""
+    if weight < 0:
+        raise ValueError(f'{name} must be at least 0, got {weight}')

@@ -158,3 +158,16 @@ def on_one_of_two(folder):
 def test_counts_are_those_of_all_ranks(tmp_path):
     on_ranks(on_one_of_two, str(tmp_path))
     assert [(tmp_path / rank).read_text() for rank in '01'] == ['0 1 0.125'] * 2
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        (dict(interval=0), 'interval of ClassCollapseHook must be at least 1, got 0'),
+        (dict(min_share=0.0), r'min_share of ClassCollapseHook must be in \(0, 0.1\), got 0.0'),
+        (dict(min_share=0.1), r'min_share .* got 0.1'),
+    ],
+)
+def test_values_out_of_range_are_refused(options, text):
+    with pytest.raises(ValueError, match=text):
+        ClassCollapseHook(**options)

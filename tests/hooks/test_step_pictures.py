@@ -97,6 +97,12 @@ def test_due_steps_are_drawn_and_no_other():
     assert written[0][1][16, 0].tolist() == [128] * 3  # of the first
 
 
+@pytest.mark.parametrize('option', ['interval', 'num_images'])
+def test_counts_below_one_are_refused(option):
+    with pytest.raises(ValueError, match=f'{option} of StepPicturesHook must be at least 1, got 0'):
+        StepPicturesHook(**{option: 0})
+
+
 @pytest.mark.parametrize(
     ('count', 'num_images', 'num_rows', 'num_masked'),
     [(1, 2, 1, 2), (2, 2, 2, 2), (3, 4, 3, 4)],  # ceil(count / 2) of both domains are masked
