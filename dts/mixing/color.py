@@ -5,6 +5,7 @@ Images are float in [0, 1], (B, 3, H, W), channels red, green, blue.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, get_args
 
 import torch
@@ -98,7 +99,8 @@ class ColorAugmentation(nn.Module):
         colors = torch.where(draws[4] < self.jitter_probability, jittered, colors)
 
         low, high = BLUR_SIGMA
-        blurred = gaussian_blur(colors, (low + (high - low) * draws[5]).flatten())
+        with _own_precision(colors):
+            blurred = gaussian_blur(colors, (low + (high - low) * draws[5]).flatten())
         colors = torch.where(draws[6] < self.blur_probability, blurred, colors)
 
         colors = colors if is_rgb else colors.flip(1)
@@ -215,6 +217,14 @@ ADJUSTMENTS = {
     # a contrast that multiplies is what is called brightness elsewhere
     'kornia': (add_brightness, adjust_brightness, scale_saturation),
 }
+
+
+def _own_precision(images: Tensor) -> AbstractContextManager[Any]:
+    """Switch autocast off: its convolutions would round colours to a step of 1/256 and coarser."""
+    kind = images.device.type
+    if not torch.amp.is_autocast_available(kind):  # meta tensors of the tests of devices
+        return nullcontext()
+    return torch.autocast(kind, enabled=False)
 
 
 def _grey(images: Tensor) -> Tensor:

@@ -111,6 +111,18 @@ def test_blur_equals_opencv_with_a_sigma_per_image():
         np.testing.assert_allclose(result.permute(1, 2, 0).numpy(), expected, atol=1e-5)
 
 
+def test_autocast_does_not_round_colors():
+    images = normalised(torch.rand(2, 3, 16, 16))
+    augmentation = ColorAugmentation(0.25, jitter_probability=1.0, blur_probability=1.0)
+    results = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=enabled):
+            results.append(augmentation(images, preprocessor()))
+            assert torch.is_autocast_enabled('cpu') is enabled  # afterwards as before
+    assert torch.equal(*results)
+
+
 def test_nothing_happens_at_probability_zero():
     images = normalised(torch.rand(2, 3, 16, 16))
     augmentation = ColorAugmentation(0.25, jitter_probability=0.0, blur_probability=0.0)
