@@ -10,7 +10,7 @@ from torch import Tensor
 from dts.mixing.plan import MixPlan, draw_partner
 from dts.registry import MODELS
 
-ClassDraw = Literal['image', 'batch']
+ClassDraw = Literal['image', 'image_ignored', 'batch']
 
 
 @MODELS.register_module()
@@ -58,17 +58,20 @@ def draw_classes(
 ) -> Tensor:
     """Return where an image shows one of floor(n/2) of n classes, drawn at random for each image.
 
-    Source of ``class_draw='batch'``: lhoyer/DAFormer mmseg/models/utils/dacs_transforms.py
-    ``get_class_masks``, kept by HRDA and MIC: every image draws from the classes of all images, the
-    ignored value among them, so it may show none of what it drew.
+    Source of ``class_draw='image_ignored'``: vikolss/DACS trainUDA.py, where the line that would
+    leave the ignored value out is commented out. Of ``batch``: lhoyer/DAFormer
+    mmseg/models/utils/dacs_transforms.py ``get_class_masks``, kept by HRDA and MIC: every image
+    draws from the classes of all images, the ignored value among them, so it may show none of what
+    it drew.
 
     Args:
         labels: (B, H, W) int64 in [0, num_classes - 1], any other value = no class.
         num_classes: K.
         generator: source of the draws; None takes the device's global one.
         round_up: draw ceil(n/2) classes, as DACS does on source labels.
-        class_draw: ``image`` draws from the n classes that the image shows; ``batch`` (parity) from
-            the n classes that the batch shows, where all pixels without a class are one more.
+        class_draw: ``image`` draws from the n classes that the image shows; ``image_ignored``
+            (parity) from these and one more, all pixels without a class; ``batch`` (parity) from
+            the n classes that the batch shows, pixels without a class again one more.
 
     Returns:
         (B, H, W) bool; with ``image`` False where there is no class.
@@ -86,6 +89,8 @@ def draw_classes(
     shown = shown.scatter(1, slots, 1.0)  # 1 = present
     if class_draw == 'batch':
         candidates = shown.amax(dim=0, keepdim=True).expand_as(shown)  # (B, K + 1)
+    elif class_draw == 'image_ignored':
+        candidates = shown
     else:
         candidates = shown[:, :num_classes]  # (B, K)
     # Candidates get a key in (0, 1], other classes 0: they come first in descending order.

@@ -31,9 +31,10 @@ class ColorAugmentation(nn.Module):
     Source: strong augmentation of DACS and DAFormer, lhoyer/DAFormer mmseg/models/utils/
     dacs_transforms.py: jitter in 80 % of the draws (there "0.2", a threshold on the draw), blur
     with sigma 0.15-1.15 in 50 %.
-    Deviation: one draw per image instead of per batch; the four adjustments act in this order
-    instead of a random one; by default they are those of Pillow, see ``adjustments``; the blur's
-    kernel is 11 wide instead of a tenth of the image, which at these sigmas is the same to 1e-4.
+    Deviation: every image draws whether it is jittered and blurred, see ``per_batch``; the four
+    adjustments act in this order instead of a random one; by default they are those of Pillow, see
+    ``adjustments``; the blur's kernel is 11 wide instead of a tenth of the image, which at these
+    sigmas is the same to 1e-4.
 
     Args:
         strength: s; factors of brightness, contrast and saturation are uniform in [1 - s, 1 + s],
@@ -43,6 +44,9 @@ class ColorAugmentation(nn.Module):
         adjustments: what a factor f does. ``pillow``, as torchvision: brightness times f, contrast
             and saturation blend with grey. ``kornia`` (parity), as kornia 0.5.8 in the released
             code: brightness plus f - 1, contrast times f, saturation of HSV times f.
+        per_batch: True (parity) draws once for the whole batch whether it is jittered and whether
+            it is blurred, as the released code of DACS, DAFormer, HRDA and MIC does: a step has
+            only jittered images or none. Factors and sigmas are each image's own in any case.
 
     Raises:
         ValueError: if a probability is out of range, ``strength`` is not in [0, 0.5] or
@@ -56,6 +60,7 @@ class ColorAugmentation(nn.Module):
         blur_probability: float = 0.5,
         *,
         adjustments: Adjustments = 'pillow',
+        per_batch: bool = False,
     ) -> None:
         super().__init__()
         if adjustments not in get_args(Adjustments):
@@ -72,6 +77,7 @@ class ColorAugmentation(nn.Module):
         self.jitter_probability = jitter_probability
         self.blur_probability = blur_probability
         self.adjustments: Adjustments = adjustments
+        self.per_batch = per_batch
 
     def forward(self, images: Tensor, preprocessor: Any) -> Tensor:
         """Return augmented images.
@@ -90,18 +96,19 @@ class ColorAugmentation(nn.Module):
         colors = colors if is_rgb else colors.flip(1)
 
         draws = torch.rand(7, len(images), 1, 1, 1, device=images.device, dtype=images.dtype)
+        decisions = draws[:, :1] if self.per_batch else draws
         factors = 1.0 + self.strength * (2.0 * draws[:3] - 1.0)
         shift = self.strength * (2.0 * draws[3] - 1.0)
         jittered = colors
         for adjust, factor in zip(ADJUSTMENTS[self.adjustments], factors, strict=True):
             jittered = adjust(jittered, factor)
         jittered = shift_hue(jittered, shift)
-        colors = torch.where(draws[4] < self.jitter_probability, jittered, colors)
+        colors = torch.where(decisions[4] < self.jitter_probability, jittered, colors)
 
         low, high = BLUR_SIGMA
         with _own_precision(colors):
             blurred = gaussian_blur(colors, (low + (high - low) * draws[5]).flatten())
-        colors = torch.where(draws[6] < self.blur_probability, blurred, colors)
+        colors = torch.where(decisions[6] < self.blur_probability, blurred, colors)
 
         colors = colors if is_rgb else colors.flip(1)
         return (colors * 255.0 - mean) / std

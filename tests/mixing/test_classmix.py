@@ -81,6 +81,23 @@ def test_trap_05_classes_of_the_batch_are_drawn_on_request_and_of_the_image_by_d
     assert 10 < num_ignored < 26  # 3 of 5: the ignored value is one more class
 
 
+def test_trap_05_the_ignored_value_is_one_more_class_of_an_image_on_request():
+    labels = torch.tensor([[[0, 1, 1, 255]], [[2, 3, 3, 3]], [[255, 255, 7, -1]]])
+    num_ignored = 0
+    for seed in range(60):
+        generators = [torch.Generator().manual_seed(seed) for _ in range(2)]
+        drawn = draw_classes(labels, 5, generators[0], round_up=True, class_draw='image_ignored')
+        draws = torch.rand(3, 6, generator=generators[1])
+        for b, image in enumerate(labels):
+            slots = [value if 0 <= value < 5 else 5 for value in image.flatten().tolist()]
+            order = sorted(set(slots), key=lambda k, b=b: float(draws[b, k]))
+            kept = set(order[: (len(order) + 1) // 2])
+            assert drawn[b, 0].tolist() == [slot in kept for slot in slots]
+        assert drawn[2].all()  # nothing else to draw from
+        num_ignored += int(drawn[0, 0, 3])
+    assert 28 < num_ignored < 52  # 2 of 3
+
+
 def test_classes_of_the_batch_are_drawn_without_a_value_on_the_host():
     with FakeTensorMode(allow_non_fake_inputs=True):
         labels = torch.zeros(2, 4, 4, dtype=torch.int64, device='meta')

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from dts.mixing import color
 from dts.mixing.color import (
     ColorAugmentation,
     add_brightness,
@@ -134,6 +135,27 @@ def test_every_image_draws_for_itself_at_the_probability():
     augmentation = ColorAugmentation(0.25, jitter_probability=0.7, blur_probability=0.0)
     changed = (augmentation(images, preprocessor()) - images).abs().flatten(1).amax(1) > 1e-4
     assert float(changed.float().mean()) == pytest.approx(0.7, abs=0.08)
+
+
+def test_trap_06_a_batch_draws_once_on_request_whether_it_is_jittered_and_blurred(monkeypatch):
+    monkeypatch.setattr(color, 'BLUR_SIGMA', (0.8, 1.15))  # with 0.15 a blurred image is as before
+    images = normalised(torch.rand(4, 3, 16, 16))
+    outcomes = set()
+    for probabilities in ((0.5, 0.0), (0.0, 0.5)):
+        augmentation = ColorAugmentation(0.25, *probabilities, per_batch=True)
+        for _ in range(20):
+            difference = augmentation(images, preprocessor()) - images
+            changed = difference.abs().flatten(1).amax(1) > 1e-3
+            assert len(set(changed.tolist())) == 1
+            outcomes.add((probabilities, bool(changed[0])))
+    assert len(outcomes) == 4  # both happen, and both do not
+
+
+def test_trap_06_images_of_a_batch_keep_factors_and_sigmas_of_their_own():
+    images = normalised(torch.rand(1, 3, 16, 16)).expand(4, 3, 16, 16)
+    for probabilities in ((1.0, 0.0), (0.0, 1.0)):
+        results = ColorAugmentation(0.25, *probabilities, per_batch=True)(images, preprocessor())
+        assert (results[1:] - results[:1]).abs().flatten(1).amax(1).min() > 1e-3
 
 
 def test_channel_order_does_not_matter():
