@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dts.hooks.teacher_hook import unwrap
+from dts.mixing.color import mean_and_std
 from dts.registry import HOOKS
 
 IMAGE_NDIM = 4
@@ -113,9 +114,13 @@ def draw(tensor: Tensor, preprocessor: Any, palette: NDArray[np.uint8]) -> NDArr
 
     Returns:
         (B, H, W, 3), red, green, blue.
+
+    Raises:
+        ValueError: if ``preprocessor`` does not normalise.
     """
     if tensor.ndim == IMAGE_NDIM:
-        images = tensor.float() * preprocessor.std + preprocessor.mean
+        mean, std = mean_and_std(preprocessor)
+        images = tensor.float() * std + mean
         images = images if preprocessor.channel_conversion else images.flip(1)
         pixels: NDArray[np.uint8] = images.clamp(0, 255).round().byte().cpu().numpy()
         return pixels.transpose(0, 2, 3, 1)

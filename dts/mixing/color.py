@@ -89,8 +89,11 @@ class ColorAugmentation(nn.Module):
 
         Returns:
             (B, 3, H, W), normalised.
+
+        Raises:
+            ValueError: if ``preprocessor`` does not normalise.
         """
-        mean, std = preprocessor.mean.to(images), preprocessor.std.to(images)
+        mean, std = (values.to(images) for values in mean_and_std(preprocessor))
         is_rgb = preprocessor.channel_conversion
         colors = ((images * std + mean) / 255.0).clamp(0.0, 1.0)
         colors = colors if is_rgb else colors.flip(1)
@@ -112,6 +115,26 @@ class ColorAugmentation(nn.Module):
 
         colors = colors if is_rgb else colors.flip(1)
         return (colors * 255.0 - mean) / std
+
+
+def mean_and_std(preprocessor: Any) -> tuple[Tensor, Tensor]:
+    """Return how images were normalised, for those who need their colours back.
+
+    Args:
+        preprocessor: data preprocessor of a student.
+
+    Returns:
+        (3, 1, 1) each, of values in [0, 255].
+
+    Raises:
+        ValueError: if it does not normalise.
+    """
+    if not hasattr(preprocessor, 'mean'):
+        raise ValueError(
+            'colours of normalised images need student.data_preprocessor.mean and .std, which are '
+            'not set: give both there (mean=[0] * 3, std=[1] * 3 for images in [0, 255])'
+        )
+    return preprocessor.mean, preprocessor.std
 
 
 def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:

@@ -30,6 +30,12 @@ def test_images_get_their_colors_back_in_red_green_blue():
     assert draw((colors - stats.mean) / stats.std, stats, PALETTE).tolist() == [[[[200, 150, 100]]]]
 
 
+def test_colors_of_a_student_that_does_not_normalise_are_asked_for_by_key():
+    plain = MODELS.build(dict(type='mmseg.SegDataPreProcessor'))
+    with pytest.raises(ValueError, match=r'student.data_preprocessor.mean and .std'):
+        draw(torch.rand(1, 3, 2, 2), plain, PALETTE)
+
+
 def test_labels_take_the_palette_and_masks_and_weights_are_grey():
     labels = torch.tensor([[[0, 1, 255]]])
     drawn = draw(labels, preprocessor(), PALETTE)

@@ -19,6 +19,7 @@ from dts.mixing.color import (
     scale_saturation,
     shift_hue,
 )
+from dts.registry import MODELS
 
 
 def column(*values):
@@ -178,6 +179,16 @@ def test_results_stay_in_the_range_of_images():
     result = augmentation(normalised(torch.rand(8, 3, 16, 16)), stats) * stats.std + stats.mean
     assert result.min() > -1e-3
     assert result.max() < 255 + 1e-3
+
+
+def test_a_student_that_does_not_normalise_is_told_which_key_to_set():
+    plain = MODELS.build(dict(type='mmseg.SegDataPreProcessor'))
+    with pytest.raises(ValueError, match=r'student.data_preprocessor.mean and .std'):
+        ColorAugmentation()(torch.rand(1, 3, 16, 16), plain)
+    unit = MODELS.build(dict(type='mmseg.SegDataPreProcessor', mean=[0] * 3, std=[1] * 3))
+    images = 255 * torch.rand(1, 3, 16, 16)
+    same = ColorAugmentation(0.25, 0.0, 0.0)(images, unit)
+    torch.testing.assert_close(same, images, atol=1e-3, rtol=0)
 
 
 def test_ranges_are_checked():
