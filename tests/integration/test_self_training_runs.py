@@ -44,10 +44,16 @@ SWITCHES: dict[str, Any] = dict(
 )
 
 
-def adaptation(root: Path, work_dir: Path, batch: int = 2, **overrides: Any) -> Config:
+def adaptation(
+    root: Path, work_dir: Path, batch: int = 2, student: str = 'plain', **overrides: Any
+) -> Config:
     """Turn a run of ``run_config`` into one of self-training with all switches on."""
     config = run_config(root, work_dir)
     backbone = config.model.student.backbone
+    if student == 'hrda':
+        two_resolutions = dict(type='dts.HRDAEncoderDecoder', detail_size=(16, 16), stride=4)
+        config.model.student.update(two_resolutions)
+        backbone.sr_ratios = [4, 2, 1, 1]  # the first level of a window is 4x4
     weights = root / 'backbone.pth'
     if not weights.is_file():
         torch.save(dict(state_dict=MODELS.build(backbone).state_dict()), weights)
@@ -85,6 +91,12 @@ def branch(name: str, scope: str) -> dict[str, Any]:
     return dict(type='dts.Branches', branches={name: [dict(type=pack)]})
 
 
+# Every host asks its teachers by batch statistics; HRDA and MIC have a student of two resolutions.
+MODES = pytest.mark.parametrize(
+    ('student', 'batch_statistics'), [('plain', False), ('plain', True), ('hrda', True)]
+)
+
+
 def dumped(config: Config, folder: Path) -> Config:
     """Let every rank write what it holds in the end."""
     folder.mkdir(exist_ok=True)
@@ -93,12 +105,13 @@ def dumped(config: Config, folder: Path) -> Config:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('batch_statistics', [False, True])
+@MODES
 def test_students_teachers_and_buffers_are_equal_on_two_ranks(
-    tmp_path: Path, batch_statistics: bool
+    tmp_path: Path, student: str, batch_statistics: bool
 ) -> None:
     make_images(tmp_path)
-    config = adaptation(tmp_path, tmp_path / 'run', train_cfg=dict(max_iters=8))
+    run = dict(student=student, train_cfg=dict(max_iters=8))
+    config = adaptation(tmp_path, tmp_path / 'run', **run)
     config.custom_hooks[0].batch_statistics = batch_statistics
     on_ranks(train, dumped(config, tmp_path / 'run'))
     first, second = (flat(state) for state in states(tmp_path / 'run'))
@@ -148,11 +161,17 @@ def test_trap_03_two_ranks_learn_what_one_process_learns_from_the_global_batch(
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_bit_for_bit_with_rare_classes(tmp_path: Path) -> None:
+@MODES
+def test_a_killed_run_goes_on_bit_for_bit_with_rare_classes(
+    tmp_path: Path, student: str, batch_statistics: bool
+) -> None:
     make_images(tmp_path)
 
     def run(name: str) -> Config:
-        config = adaptation(tmp_path, tmp_path / name, train_cfg=dict(max_iters=20))
+        options = dict(student=student, train_cfg=dict(max_iters=20))
+        config = adaptation(tmp_path, tmp_path / name, **options)
+        config.custom_hooks[0].batch_statistics = batch_statistics
+        config.custom_hooks.append(dict(type='dts.ClassCollapseHook', interval=3))
         config.default_hooks.checkpoint.interval = 9
         return config
 
@@ -168,16 +187,21 @@ def test_a_killed_run_goes_on_bit_for_bit_with_rare_classes(tmp_path: Path) -> N
     resumed = run('killed')
     resumed.resume, resumed.load_from = True, str(newest)
     assert in_child(train, resumed) == 0
-    expected = everything(tmp_path / 'straight/iter_20.pth')
-    assert_equal_bitwise(everything(tmp_path / 'killed/iter_20.pth'), expected)
+    files = [tmp_path / name / 'iter_20.pth' for name in ('straight', 'killed')]
+    assert_equal_bitwise(*[everything(file) for file in files])
+    straight, went_on = (torch.load(file)['dts']['class_collapse'] for file in files)
+    assert went_on == straight
+    assert any(saved['class_collapse']['largest'])
 
 
 @pytest.mark.slow
-def test_bf16_follows_float32(tmp_path: Path) -> None:
+@pytest.mark.parametrize('student', ['plain', 'hrda'])
+def test_bf16_follows_float32(tmp_path: Path, student: str) -> None:
     make_images(tmp_path)
     first, source = {}, {}
     for name, wrapper in (('fp32', 'OptimWrapper'), ('bf16', 'dts.CpuAmpOptimWrapper')):
-        config = adaptation(tmp_path, tmp_path / name, train_cfg=dict(max_iters=25))
+        options = dict(student=student, train_cfg=dict(max_iters=25))
+        config = adaptation(tmp_path, tmp_path / name, **options)
         config.model.threshold = 0.0  # rounding must not decide how much of a batch counts
         config.optim_wrapper.type = wrapper
         config.default_hooks.logger.interval = 1
@@ -218,8 +242,22 @@ def batch_with_margins(seed: int = 0, size: tuple[int, int] = (16, 16)) -> dict:
     return batch
 
 
-def test_four_accumulated_batches_are_one_step_of_student_and_teacher() -> None:
-    method, hook, runner = method_with(toy_segmentor_config())
+def hrda(detail_size: tuple[int, int] = (32, 32)) -> ConfigDict:
+    config = toy_segmentor_config()
+    config.update(type='dts.HRDAEncoderDecoder', stride=1, detail_size=detail_size)
+    return config
+
+
+def seed_step(index: int) -> None:
+    """Let a step draw what it drew before: windows by ``random``, the rest by torch."""
+    random.seed(index)
+    torch.manual_seed(index)
+
+
+@pytest.mark.parametrize('network', ['toy', 'hrda'])
+def test_four_accumulated_batches_are_one_step_of_student_and_teacher(network: str) -> None:
+    student = hrda(detail_size=(8, 8)) if network == 'hrda' else toy_segmentor_config()
+    method, hook, runner = method_with(student)
     wrapper = runner.optim_wrapper
     wrapper._accumulative_counts = 4
     wrapper.initialize_count_status(method, 0, 8)
@@ -230,13 +268,13 @@ def test_four_accumulated_batches_are_one_step_of_student_and_teacher() -> None:
     sums = [torch.zeros_like(weight) for weight in weights.values()]
     for index in range(4):
         data = twin.data_preprocessor(batch_with_margins(index), training=True)
-        torch.manual_seed(index)
+        seed_step(index)
         loss, _ = twin.parse_losses(twin(**data, mode='loss'))
         gradients = torch.autograd.grad(loss, list(twin.student.parameters()))
         sums = [total + gradient / 4 for total, gradient in zip(sums, gradients, strict=True)]
     updates = []
     for index in range(8):
-        torch.manual_seed(index)
+        seed_step(index)
         method.train_step(batch_with_margins(index), wrapper)
         hook.after_train_iter(runner, index)
         updates.append(hook.bank.updates)
@@ -247,12 +285,6 @@ def test_four_accumulated_batches_are_one_step_of_student_and_teacher() -> None:
                 torch.testing.assert_close(weight, expected)
                 torch.testing.assert_close(teacher[name], (old[name] + expected) / 2)
     assert updates == [0, 0, 0, 1, 1, 1, 1, 2]
-
-
-def hrda() -> ConfigDict:
-    config = toy_segmentor_config()
-    config.update(type='dts.HRDAEncoderDecoder', stride=1, detail_size=(32, 32))
-    return config
 
 
 @pytest.mark.slow
