@@ -17,7 +17,6 @@ from dts.registry import HOOKS
 STATE = 'class_collapse'  # its entry in a checkpoint
 MAX_SHARE = 0.1
 DROP = 0.01  # share of its largest share below which a class may count as vanished
-PSEUDO, SOURCE = 0, 1  # rows of the counts
 
 
 @HOOKS.register_module()
@@ -61,21 +60,25 @@ class ClassCollapseHook(Hook):
         self.classes = class_names(runner)
         num_classes = len(self.classes)
         device = next(method.parameters()).device
-        # the last column takes pixels without a class
-        self.counts = torch.zeros(2, num_classes + 1, dtype=torch.int64, device=device)
+        # the last slot takes pixels without a class
+        self.counts = torch.zeros(num_classes + 1, dtype=torch.int64, device=device)
+        self.counts_source = torch.zeros_like(self.counts)
         saved = self._saved or {}
         self.largest: list[float] = list(saved.get('largest', [0.0] * num_classes))
         self.is_labeled: list[bool] = list(saved.get('is_labeled', [False] * num_classes))
         self.is_reported: list[bool] = list(saved.get('is_reported', [False] * num_classes))
-        self._start = runner.iter
+        self._start: int | None = None  # iteration from which on it is counted
         method.observers.append(self._count)
 
     def _count(self, tensors: Mapping[str, Tensor]) -> None:
         """Add the classes of a step."""
-        for row, name in ((PSEUDO, 'pseudo_label'), (SOURCE, 'source_label')):
+        for name, counts in (
+            ('pseudo_label', self.counts),
+            ('source_label', self.counts_source),
+        ):
             if name in tensors:
                 labels = tensors[name].flatten().clamp(max=len(self.classes))
-                self.counts[row].index_add_(0, labels, torch.ones_like(labels))
+                counts.index_add_(0, labels, torch.ones_like(labels))
 
     def after_train_iter(
         self,
@@ -92,11 +95,15 @@ class ClassCollapseHook(Hook):
             data_batch: not used.
             outputs: not used.
         """
+        if self._start is None:
+            self._start = batch_idx
         if (batch_idx + 1) % self.interval or batch_idx + 1 - self._start < self.interval:
             return
-        all_reduce(self.counts)
-        counts, counts_source = self.counts[:, :-1].tolist()
+        both = torch.stack([self.counts, self.counts_source])
+        all_reduce(both)
+        counts, counts_source = both[:, :-1].tolist()
         self.counts.zero_()
+        self.counts_source.zero_()
         total = max(sum(counts), 1)
         self.is_labeled = [
             was_labeled or count > 0

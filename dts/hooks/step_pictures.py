@@ -36,7 +36,8 @@ class StepPicturesHook(Hook):
 
     Args:
         interval: iterations between two pictures; the first step is one.
-        num_images: rows, at most, of tensors that are exposed together.
+        num_images: rows, at most, of tensors that are exposed together; fewer where a branch of the
+            batch holds fewer images.
 
     Raises:
         ValueError: if one of them is below 1.
@@ -97,7 +98,8 @@ class StepPicturesHook(Hook):
         preprocessor = unwrap(runner).student.data_preprocessor
         sheets = []
         for names, tensors in self._blocks.items():
-            columns = [draw(tensor, preprocessor, palette) for tensor in tensors]
+            rows = min(len(tensor) for tensor in tensors)  # branches differ in size
+            columns = [draw(tensor[:rows], preprocessor, palette) for tensor in tensors]
             sheets.append(np.concatenate([titles(names, columns[0].shape[2]), join(columns)]))
         runner.visualizer.add_image('step', stack(sheets), step=batch_idx + 1)
         self._blocks = {}

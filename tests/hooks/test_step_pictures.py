@@ -103,6 +103,14 @@ def test_due_steps_are_drawn_and_no_other():
     assert written[0][1][16, 0].tolist() == [128] * 3  # of the first
 
 
+def test_a_branch_of_fewer_images_leaves_fewer_rows():
+    method, hook, runner, written = watched(num_images=2)
+    hook.before_train_iter(runner, 0)
+    method.expose(source=torch.zeros(1, 3, 4, 6), target=torch.zeros(2, 3, 4, 6))
+    hook.after_train_iter(runner, 0)
+    assert written[0][1].shape == (16 + 4 + 4, 2 * (6 + 4), 3)
+
+
 @pytest.mark.parametrize('option', ['interval', 'num_images'])
 def test_counts_below_one_are_refused(option):
     with pytest.raises(ValueError, match=f'{option} of StepPicturesHook must be at least 1, got 0'):
