@@ -55,7 +55,7 @@ class SelfTraining(Host):
     distance.
 
     Deviation from the released code: all terms are summed and back-propagated once; classes are
-    drawn from each image (DAFormer line: from the union over the batch, ``class_draw``; DACS draws
+    drawn from each image (``class_draw``; DAFormer line: from the union over the batch, DACS draws
     the ignored value too); colours are drawn per image; means leave
     ignored pixels out, which ``criterion=dict(type='dts.CrossEntropy', avg_non_ignore=False)``
     counts as they do.
@@ -72,8 +72,8 @@ class SelfTraining(Host):
         color: config of the augmentation A of mixed images, None for none.
         feature_distance: ``dict(weight=0.005, classes=[...], min_share=0.75)``; None for none.
         masking: options of ``dts.methods.adaptation_settings.Masking``; None for none.
-        class_draw: from which classes those of an image are drawn: its own (``image``) or all of
-            the batch (``batch``, parity), see ``dts.mixing.classmix.draw_classes``.
+        class_draw: from which classes those of an image are drawn, ``image`` or (parity)
+            ``image_ignored`` or ``batch``, see ``dts.mixing.classmix.draw_classes``.
         one_forward: source and mixed images in one student forward, so that BatchNorm sees in
             training the mixture that it is tested with; False (parity) gives each its own.
 
@@ -105,6 +105,8 @@ class SelfTraining(Host):
         self.mix: MixOperation | None = MODELS.build(mix) if mix else None
         self.color = MODELS.build(color) if color else None
         self.feature_distance = FeatureDistance(**feature_distance) if feature_distance else None
+        if self.feature_distance is not None:
+            self.feature_distance.check_classes(self.student.num_classes)
         self.masking = Masking(**masking) if masking else None
         if class_draw not in get_args(ClassDraw):
             raise ValueError(f'class_draw must be one of {get_args(ClassDraw)}, got {class_draw!r}')

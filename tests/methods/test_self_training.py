@@ -206,6 +206,11 @@ def test_a_draw_of_classes_beside_a_mix_is_refused():
         build(mix=dict(type='dts.HalfCutMix'), class_draw='batch')
 
 
+def test_classes_that_the_student_does_not_score_have_no_feature_distance():
+    with pytest.raises(ValueError, match=r'classes names \[3\], the student scores .* 0 to 2'):
+        build(feature_distance=dict(classes=[1, 3]))
+
+
 def test_unknown_images_to_mask_are_named():
     with pytest.raises(ValueError, match=r"masking.images must be one of .*, got 'source'"):
         build(masking=dict(images='source'))
