@@ -44,8 +44,9 @@ class DualTeacher(SemiSupervisedHost):
     both unlabelled terms.
 
     Deviation from the release: labels and confidence are mixed by the mask of the image; padding of
-    u itself is left out; views are drawn per image, in the space of images; colour and blur act
-    before the mixing (there: CutMix images get a second colour and blur draw and a flip after it);
+    u itself is left out; views are drawn per image, in the space of images; all turns mix strong
+    views (there CutMix turns mix weak ones, which get colour, blur and a flip of their own after
+    it);
     the sub-network is drawn for its own term only (there: drop-path of training acts everywhere).
 
     Args:

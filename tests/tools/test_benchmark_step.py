@@ -141,8 +141,6 @@ def test_dual_teacher_floor_follows_the_method_for_three_steps(case: str) -> Non
     method_type, options, teacher_type = DUAL_TEACHERS[case]
     student = with_auxiliary_head(toy_segmentor_config())
     method = method_type(student, CRITERION, threshold=0.36, **options).train()
-    if case == 'faithful':
-        method.mix = [lambda labels, num_classes: MixPlan(labels < 0, torch.arange(len(labels)))]
     optimizer = sgd(method)
     bank = TeacherBank.from_student(method.student, ['teacher.0'], teacher_type)
     method.attach_teachers(bank)
@@ -150,6 +148,9 @@ def test_dual_teacher_floor_follows_the_method_for_three_steps(case: str) -> Non
     batch = toy_batch()
     floor = build_floor(method, optimizer)
     ready = prepare(method, batch)
+    if case == 'faithful':  # strong views stand for mixed ones
+        shown = ready.images['unlabeled_strong']
+        method._cut_and_recolor = lambda weak, target: (shown, target)
     for _ in range(3):
         data = method.data_preprocessor(batch, True)
         losses = method.loss(**data)

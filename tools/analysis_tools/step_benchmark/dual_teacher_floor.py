@@ -68,7 +68,8 @@ def dual_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
 def faithful_dual_teacher(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     """Two forwards of one teacher in train mode, two student forwards, EMA of the weights.
 
-    The loss is that of a CutMix turn; strong views stand for mixed ones.
+    The loss is that of a CutMix turn; strong views stand for mixed ones, whose colours and
+    flips are no part of the floor.
     """
     student = copy.deepcopy(method.student).train()
     teacher = TrainModeTeacher(method.student).segmentor
