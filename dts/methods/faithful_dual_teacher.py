@@ -17,7 +17,8 @@ from dts.mixing.flip import draw_flips, flip
 from dts.mixing.plan import paste
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode_logits, split_heads
-from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
+from dts.targets.pseudo_label import make_pseudo_labels
+from dts.targets.weighting import image_fraction
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
 CONSISTENCY_WEIGHT = 0.2
@@ -30,19 +31,20 @@ class FaithfulDualTeacher(TeacherStudent):
     Turns of even teachers: weak views are cut and pasted, then every image is jittered (brightness,
     contrast and saturation times 0.75 to 1.25, hue +-0.25 turns, in 80 % of the draws), blurred
     (sigma 0.15 to 1.15, in 50 %) and mirrored (in 50 %, its labels with it);
-    w_b = #{c_b >= tau} / #{valid pixels of b}, with the confidence of the image before mixing; the
-    loss is the mean of w_b CE over the pixels where CE > 0. Turns of odd teachers: ClassMix of
-    strong views; q = #{mixed max p >= tau} / #{pixels of the batch}; the loss is the mean of q CE
-    over all pixels. Implicit consistency: a second teacher forward and the student as it is, so the
-    only perturbation is the drop-path that the student trains with.
+    w_b = #{c_b >= tau} / #{valid pixels of b}, both of the image before mixing; the loss is the
+    mean of w_b CE over the pixels where CE > 0. Turns of odd teachers: ClassMix of strong views;
+    q = #{mixed max p >= tau} / #{pixels of the batch}, padding in both; the loss is the mean of
+    q CE over all pixels. Implicit consistency: a second teacher forward and the student as it is,
+    so the only perturbation is the drop-path that the student trains with.
 
     Goes with ``dts.SwitchingTeachersHook(teacher_mode='train', buffers='own')``.
 
     Deviation: what documents a fault and changes no formula is not reproduced: the mask of the
     labelled batch in the consistency term (padding of u is used), one clamped colour draw per batch
     for strong views (per image), images and confidence in 8 bits after CutMix (tensors), the
-    unshuffled stream, two schedules. Jitter and blur act as in ``dts.mixing.color``, brightness
-    first (there in random order).
+    unshuffled stream, two schedules. With padding the release stops; its count of valid pixels of
+    the mixed image is here that of the image before mixing, so that w_b is a share. Jitter and blur
+    act as in ``dts.mixing.color``, brightness first (there in random order).
 
     Args:
         student: config of a segmentor of MMSeg.
@@ -87,26 +89,23 @@ class FaithfulDualTeacher(TeacherStudent):
         probs_teacher = self.teachers.probabilities(weak)  # (U, K, H, W), no gradient
         target = make_pseudo_labels(probs_teacher, valid_mask)
         if is_cutmix:
-            images_mixed, target_mixed = self._cut_and_recolor(weak, target)
+            images_mixed, labels_mixed = self._cut_and_recolor(weak, target.labels)
+            weights = image_fraction(target, self.threshold)  # (U, H, W), one value per image
         else:
             plan = self.classmix(target.labels, probs_teacher.shape[1])
-            images_mixed, target_mixed = paste(plan, strong), target.mixed(plan)
+            images_mixed, labels_mixed = paste(plan, strong), paste(plan, target.labels)
+            sure = paste(plan, probs_teacher.amax(dim=1)) >= self.threshold
+            weights = sure.float().mean().expand(sure.shape)  # one value
 
         labeled = inputs['labeled']
         heads = all_logits(self.student, torch.cat([labeled, images_mixed]))
         labeled_heads, mixed_heads = split_heads(heads, [len(labeled), len(images_mixed)])
         logits_mixed = mixed_heads[0].logits  # (U, K, H, W)
         loss_map = F.cross_entropy(
-            logits_mixed, target_mixed.labels, ignore_index=255, reduction='none'
+            logits_mixed, labels_mixed, ignore_index=255, reduction='none'
         )  # (U, H, W), 0 where ignored
-        if is_cutmix:
-            sure = (target_mixed.confidence >= self.threshold).flatten(1).sum(dim=1)
-            weights = sure / (target_mixed.labels != 255).flatten(1).sum(dim=1).clamp_min(1)
-            counted = (loss_map > 0).sum().clamp_min(1)
-            loss_mix = (weights[:, None, None] * loss_map).sum() / counted
-        else:
-            weight = (target_mixed.confidence >= self.threshold).float().mean()
-            loss_mix = (weight * loss_map).mean()
+        num_counted = (loss_map > 0).sum().clamp_min(1) if is_cutmix else loss_map.numel()
+        loss_mix = (weights * loss_map).sum() / num_counted
 
         probs_again = self.teachers.probabilities(weak)
         target_again = make_pseudo_labels(probs_again, valid_mask)
@@ -117,20 +116,26 @@ class FaithfulDualTeacher(TeacherStudent):
         sure_map = (target_again.confidence >= self.threshold) & valid_mask
         loss_consistency = (loss_map * sure_map).sum() / valid_mask.sum().clamp_min(1)
 
+        self.expose(
+            weak=weak,
+            mixed=images_mixed,
+            pseudo_label=target.labels,
+            mixed_label=labels_mixed,
+            mixed_weight=weights,
+        )
         losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
         losses['mix.loss_ce'] = loss_mix
         losses['consistency.loss_ce'] = CONSISTENCY_WEIGHT * loss_consistency
         return losses | self.label_statistics(
-            target, self.threshold, logits_mixed, target_mixed.labels, samples
+            target, self.threshold, logits_mixed, labels_mixed, samples
         )
 
-    def _cut_and_recolor(self, weak: Tensor, target: PseudoLabels) -> tuple[Tensor, PseudoLabels]:
-        """Return mixed images with colours and sides of their own, and what is said of them.
+    def _cut_and_recolor(self, weak: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mixed images with colours and sides of their own, and their labels.
 
-        The confidence is that of the images before mixing, mirrored with them.
+        Confidence is not pasted, and its count per image does not feel the flip.
         """
-        plan = self.cutmix(target.labels, self.student.num_classes)
+        plan = self.cutmix(labels, self.student.num_classes)
         recolored = self.color(paste(plan, weak), self.student.data_preprocessor)
-        flips = draw_flips(target.labels)
-        labels = flip(flips, paste(plan, target.labels))
-        return flip(flips, recolored), PseudoLabels(labels, flip(flips, target.confidence))
+        flips = draw_flips(labels)
+        return flip(flips, recolored), flip(flips, paste(plan, labels))

@@ -74,9 +74,9 @@ def classmix_masks(label):
     draws = torch.rand(len(label), 3)
     mask = torch.zeros(label.shape, dtype=torch.bool)
     for b in range(len(label)):
-        present = sorted(set(label[b].flatten().tolist()))
+        present = sorted(set(label[b].flatten().tolist()) - {255})
         by_draw = sorted(present, key=lambda k, b=b: float(draws[b, k]))
-        for k in by_draw[len(present) // 2 :]:
+        for k in [*by_draw[len(present) // 2 :], 255]:
             mask[b][label[b] == k] = True
     return mask, torch.tensor([1, 0]) if len(label) == 2 else torch.rand(len(label)).argsort()
 
@@ -127,13 +127,24 @@ def recolored_one(image, draws):
     return pixels.permute(2, 0, 1) * 2 - 1
 
 
+def valid_of(samples):
+    """Return where images are, pixel by pixel."""
+    valid = torch.zeros(len(samples), SIZE, SIZE, dtype=torch.bool)
+    for b, sample in enumerate(samples):
+        height, width = sample.img_shape
+        valid[b, :height, :width] = True
+    return valid
+
+
 def loss_of_step(student, teacher, data, is_cutmix):
     """Return L_sup + L_mix + 0.2 L_ic as the release computes them."""
     x = data['inputs']['labeled']
+    valid = valid_of(data['data_samples']['unlabeled_weak'])
     y = torch.stack([s.gt_sem_seg.data[0] for s in data['data_samples']['labeled']])
     u, u_s = data['inputs']['unlabeled_weak'], data['inputs']['unlabeled_strong']
     with torch.no_grad():
         c, label = forward(teacher, u).softmax(1).max(1)
+    label = torch.where(valid, label, 255)
     mask, partner = (cutmix_masks if is_cutmix else classmix_masks)(label)
     mixed, mixed_label = (mixed_by(mask, partner, v) for v in (u if is_cutmix else u_s, label))
     if is_cutmix:
@@ -141,9 +152,9 @@ def loss_of_step(student, teacher, data, is_cutmix):
         for b in (torch.rand(len(u)) < 0.5).nonzero().flatten().tolist():
             mixed[b], mixed_label[b] = mixed[b].flip(2), mixed_label[b].flip(1)
     logits = forward(student, torch.cat([x, mixed]))
-    ce = F.cross_entropy(logits[len(x) :], mixed_label, reduction='none')
+    ce = F.cross_entropy(logits[len(x) :], mixed_label, ignore_index=255, reduction='none')
     if is_cutmix:
-        w = [(c[b] >= THRESHOLD).sum() / (SIZE * SIZE) for b in range(len(u))]
+        w = [(c[b][valid[b]] >= THRESHOLD).sum() / valid[b].sum() for b in range(len(u))]
         loss_mix = torch.cat([w[b] * ce[b][ce[b] > 0] for b in range(len(u))]).mean()
     else:
         mixed_c = mixed_by(mask, partner, c)
@@ -151,7 +162,7 @@ def loss_of_step(student, teacher, data, is_cutmix):
     with torch.no_grad():
         c, label = forward(teacher, u).softmax(1).max(1)
     ce = F.cross_entropy(forward(student, u_s), label, reduction='none')
-    loss_consistency = (ce * (c >= THRESHOLD)).sum() / ce.numel()
+    loss_consistency = (ce * (c >= THRESHOLD) * valid).sum() / valid.sum()
     return F.cross_entropy(logits[: len(x)], y) + loss_mix + LAMBDA * loss_consistency
 
 
@@ -178,13 +189,22 @@ def reference(network, batches):
         yield loss.detach(), student, teachers
 
 
+def pad_first(batch, rows=10):
+    """Cut rows off the first unlabelled image; the preprocessor pads it back."""
+    for branch in ('unlabeled_weak', 'unlabeled_strong'):
+        batch['inputs'][branch][0] = batch['inputs'][branch][0][:, :rows]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('num_unlabeled', [2, 3])
+@pytest.mark.parametrize('num_unlabeled', [2, 3])  # 3: one of them with padding
 def test_thirty_steps_over_three_shifts_equal_the_loop(num_unlabeled):
     method, hook, runner = build()
     batches = [
         toy_batch(num_unlabeled=num_unlabeled, size=(SIZE, SIZE), seed=t) for t in range(STEPS)
     ]
+    if num_unlabeled == 3:
+        for batch in batches:
+            pad_first(batch)
     prepared = [method.data_preprocessor(copy.deepcopy(batch), training=True) for batch in batches]
     ratios = []
     for t, (loss, student, teachers) in enumerate(reference(method.student, prepared)):
@@ -202,3 +222,22 @@ def test_thirty_steps_over_three_shifts_equal_the_loop(num_unlabeled):
             )
     partly_sure = [t // SHIFT % 2 for t, ratio in enumerate(ratios) if 0.02 < ratio < 0.98]
     assert min(partly_sure.count(turn) for turn in (0, 1)) >= 1  # weights are really at work
+
+
+@pytest.mark.parametrize('active', [0, 1])
+def test_unsure_teachers_teach_nothing_and_sure_ones_everything_also_with_padding(active):
+    method, hook, _ = build()
+    hook.bank.active = f'teacher.{active}'
+    batch = toy_batch(size=(SIZE, SIZE))
+    pad_first(batch, rows=5)
+    data = method.data_preprocessor(batch, training=True)
+    seen = []
+    method.observers.append(lambda tensors: seen.append(tensors['mixed_weight']))
+    for threshold, low, high in ((1.1, 0, 0), (0.4, 0.01, 0.99), (1e-6, 1, 1)):
+        method.threshold = threshold
+        for seed in range(5):
+            torch.manual_seed(seed)
+            losses = method(**copy.deepcopy(data), mode='loss')
+            assert low <= seen[-1].min() <= seen[-1].max() <= high
+            terms = [losses['mix.loss_ce'], losses['consistency.loss_ce']]
+            assert all((term > 0) == (high > 0) for term in terms)

@@ -150,7 +150,7 @@ def test_dual_teacher_floor_follows_the_method_for_three_steps(case: str) -> Non
     ready = prepare(method, batch)
     if case == 'faithful':  # strong views stand for mixed ones
         shown = ready.images['unlabeled_strong']
-        method._cut_and_recolor = lambda weak, target: (shown, target)
+        method._cut_and_recolor = lambda weak, labels: (shown, labels)
     for _ in range(3):
         data = method.data_preprocessor(batch, True)
         losses = method.loss(**data)
