@@ -19,6 +19,8 @@ from dts.registry import MODELS
 from dts.segmentor import all_logits, decode_logits, split_heads
 from dts.targets.pseudo_label import make_pseudo_labels
 from dts.targets.weighting import image_fraction
+from dts.teachers.bank import TeacherBank
+from dts.teachers.train_mode import TrainModeTeacher
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
 CONSISTENCY_WEIGHT = 0.2
@@ -68,6 +70,25 @@ class FaithfulDualTeacher(TeacherStudent):
         self.cutmix = BetaCutMix(permute=True)
         self.color = ColorAugmentation(0.25, jitter_probability=0.8, blur_probability=0.5)
         self.classmix = ClassMix(permute=True)
+
+    def attach_teachers(self, bank: TeacherBank, student: str = 'student') -> None:
+        """Let a hook hand over teachers that label in train mode.
+
+        Args:
+            bank: the teachers.
+            student: name of the student that they follow.
+
+        Raises:
+            ValueError: if a teacher labels in another mode.
+        """
+        for name in bank.names:
+            if type(bank[name]) is not TrainModeTeacher:  # its subclass keeps dropout off
+                raise ValueError(
+                    f'FaithfulDualTeacher needs teachers in train mode, {name!r} is a '
+                    f"{type(bank[name]).__name__}: set custom_hooks=[dict(type='dts."
+                    "SwitchingTeachersHook', teacher_mode='train', buffers='own')]"
+                )
+        super().attach_teachers(bank, student)
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.

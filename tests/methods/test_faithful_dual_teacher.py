@@ -12,6 +12,7 @@ from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from dts.hooks.ema_teacher import EmaTeacherHook
 from dts.hooks.switching_teachers import SwitchingTeachersHook
 from dts.registry import MODELS
 from toys import toy_batch, toy_segmentor_config
@@ -241,3 +242,17 @@ def test_unsure_teachers_teach_nothing_and_sure_ones_everything_also_with_paddin
             assert low <= seen[-1].min() <= seen[-1].max() <= high
             terms = [losses['mix.loss_ce'], losses['consistency.loss_ce']]
             assert all((term > 0) == (high > 0) for term in terms)
+
+
+@pytest.mark.parametrize(
+    ('hook', 'kind'),
+    [
+        (SwitchingTeachersHook(shift=SHIFT), "'teacher.0' is a Teacher"),
+        (EmaTeacherHook(), "'teacher' is a Teacher"),
+        (EmaTeacherHook(batch_statistics=True), "'teacher' is a BatchStatisticsTeacher"),
+    ],
+)
+def test_teachers_in_another_mode_are_refused_before_the_first_step(hook, kind):
+    _, _, runner = build()
+    with pytest.raises(ValueError, match=rf"{kind}: set .* teacher_mode='train'"):
+        hook.before_train(runner)
