@@ -8,6 +8,7 @@ of LAD of published size in ``test_lad_configs.py``, of distillation in
 import copy
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmseg.registry import HOOKS
 
+from dts.hooks.ema_teacher import EmaTeacherHook
+from dts.hooks.switching_teachers import SwitchingTeachersHook
 from dts.registry import DATA_SAMPLERS, MODELS
 from dts.teachers.bank import TeacherBank
 from dts.teachers.frozen import FrozenTeacher
@@ -50,6 +53,24 @@ class Streams:
         self.streams = {name: range(9) for name in names}
 
 
+def attach_own_teachers(config, method):
+    """Let the hooks of a config make their teachers; return the names that come on duty."""
+    runner = SimpleNamespace(
+        model=method,
+        train_dataloader=SimpleNamespace(
+            sampler=SimpleNamespace(batches_per_pass=lambda stream: {'labeled': 3}.get(stream, 9))
+        ),
+        optim_wrapper=SimpleNamespace(_accumulative_counts=1),
+        logger=SimpleNamespace(info=lambda _: None),
+    )
+    names = []
+    for hook in map(HOOKS.build, config.get('custom_hooks', [])):
+        if isinstance(hook, EmaTeacherHook | SwitchingTeachersHook):
+            hook.before_train(runner)
+            names += hook.bank.names
+    return names
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('file', CASES)
 def test_config_builds_and_takes_one_step(file):
@@ -60,7 +81,7 @@ def test_config_builds_and_takes_one_step(file):
     num_classes = config.num_classes
     assert student.decode_head.num_classes == num_classes
     method = MODELS.build(config.model).train()
-    method.attach_teachers(TeacherBank.from_student(method.student, ['teacher']))
+    on_duty = attach_own_teachers(config, method)
     if config.model.type == 'dts.AssistedDualTeacher':
         origin = dict(checkpoint='teacher.pth', sha256='0')
         assistant = FrozenTeacher(copy.deepcopy(method.student), method.student, origin)
@@ -71,8 +92,11 @@ def test_config_builds_and_takes_one_step(file):
     for name, weight in method.named_parameters():
         weight.register_post_accumulate_grad_hook(lambda _, name=name: learned.add(name))
     batch = batch_of_two_views(2, size=SIZE, num_classes=num_classes)
-    logged = method.train_step(batch, wrapper)
-    assert all(torch.isfinite(value) for value in logged.values())
+    for name in on_duty or [None]:
+        if name:
+            method.teachers.active = name
+        logged = method.train_step(copy.deepcopy(batch), wrapper)
+        assert all(torch.isfinite(value) for value in logged.values())
     assert not torch.equal(before, method.student.decode_head.conv_seg.weight)
     assert learned == {name for name, _ in method.named_parameters()}, 'dead parameters'
 
@@ -89,8 +113,9 @@ def test_loader_schedule_and_hooks_fit_together(file):
     assert sum(sampler.batch.values()) == loader.batch_size
     end = max(scheduler.end for scheduler in config.param_scheduler)
     assert end - config.train_cfg.max_iters in (0, 1)  # 1: the last step still learns
-    hooks = [*config.default_hooks.values(), *config.get('custom_hooks', [])]
-    assert all(HOOKS.get(hook.type) for hook in hooks)
+    assert all(HOOKS.get(hook.type) for hook in config.default_hooks.values())
+    for hook in config.get('custom_hooks', []):
+        HOOKS.build(hook)  # arguments are checked
     teachers = [hook for hook in config.get('custom_hooks', []) if 'Teacher' in hook.type]
     models = {*config.val_cfg.models, *config.test_cfg.models}
     if config.model.type == 'dts.LabelAssistedTeacher':
