@@ -96,6 +96,7 @@ class CrossPseudoSupervision(TeacherStudent):
         pair = list(self.students.values())
         valid_mask = valid_pixels(unlabeled, samples)
 
+        mixed = unlabeled
         if self.mix is None:
             heads = [all_logits(student, torch.cat([labeled, unlabeled])) for student in pair]
             logits = [heads_of_one[0].logits for heads_of_one in heads]  # (B + U, K, H, W) each
@@ -107,11 +108,21 @@ class CrossPseudoSupervision(TeacherStudent):
             said = [hard_labels(scores, valid_mask) for scores in unmixed]  # (U, H, W) each
             plan = self.mix(said[0], self.student.num_classes)
             targets = [paste(plan, labels) for labels in said]
-            images = torch.cat([labeled, paste(plan, unlabeled)])
+            mixed = paste(plan, unlabeled)
+            images = torch.cat([labeled, mixed])
             heads = [all_logits(student, images) for student in pair]
             logits = [heads_of_one[0].logits[len(labeled) :] for heads_of_one in heads]
 
         truth = stack_labels(data_samples['labeled'])
+        num_unlabeled = len(unlabeled)
+        self.expose(labeled=labeled, source_label=truth)
+        self.expose(
+            weak=unlabeled,
+            mixed=mixed,
+            pseudo_label=said[0][-num_unlabeled:],
+            pseudo_label_2=said[1][-num_unlabeled:],
+            mixed_label=targets[1][-num_unlabeled:],  # what the first student learns
+        )
         losses: Losses = {}
         for suffix, heads_of_one, scores, target in zip(
             ('', '_2'), heads, logits, reversed(targets), strict=True
@@ -123,7 +134,7 @@ class CrossPseudoSupervision(TeacherStudent):
         losses['stat_students_disagree'] = labels_differ(targets[0], targets[1])
         if has_labels(samples):
             hidden = stack_labels(samples)
-            losses['stat_pseudo_accuracy'] = 1 - labels_differ(said[0][-len(hidden) :], hidden)
+            losses['stat_pseudo_accuracy'] = 1 - labels_differ(said[0][-num_unlabeled:], hidden)
         return losses
 
 

@@ -92,7 +92,16 @@ class CutMixSeg(TeacherStudent):
         probs_student = logits_student.float().softmax(dim=1)
         error = (probs_student - probs_mixed).square().sum(dim=1)  # (U, H, W) in [0, 2]
 
-        losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
+        labels = stack_labels(data_samples['labeled'])  # (B, H, W)
+        self.expose(labeled=inputs['labeled'], source_label=labels)
+        self.expose(
+            weak=weak,
+            mixed=images_mixed,
+            pseudo_label=target.labels,
+            mixed_label=target_mixed.labels,
+            mixed_weight=share,
+        )
+        losses = self.score_heads(labeled_heads, labels, 'sup')
         losses['consistency.loss_mse'] = (
             self.consistency_weight
             * (share * error * valid_mask).sum()

@@ -137,6 +137,8 @@ class FaithfulDualTeacher(TeacherStudent):
         sure_map = (target_again.confidence >= self.threshold) & valid_mask
         loss_consistency = (loss_map * sure_map).sum() / valid_mask.sum().clamp_min(1)
 
+        labels = stack_labels(data_samples['labeled'])  # (B, H, W)
+        self.expose(labeled=inputs['labeled'], source_label=labels)
         self.expose(
             weak=weak,
             mixed=images_mixed,
@@ -144,7 +146,7 @@ class FaithfulDualTeacher(TeacherStudent):
             mixed_label=labels_mixed,
             mixed_weight=weights,
         )
-        losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
+        losses = self.score_heads(labeled_heads, labels, 'sup')
         losses['mix.loss_ce'] = loss_mix
         losses['consistency.loss_ce'] = CONSISTENCY_WEIGHT * loss_consistency
         return losses | self.label_statistics(

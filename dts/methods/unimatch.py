@@ -98,16 +98,26 @@ class UniMatch(TeacherStudent):
         target = make_pseudo_labels(probs, valid_pixels(weak, samples))
         plans = [self.mix(target.labels, probs.shape[1]) for _ in range(2)]
         mixed = [target.mixed(plan) for plan in plans]
+        weights = [pixel_mask(one, self.threshold) for one in mixed]  # (U, H, W) each
         strong = [
             paste(plan, inputs[branch])
             for plan, branch in zip(plans, ('unlabeled_strong', 'unlabeled_strong_2'), strict=True)
         ]
         logits_strong = decode_logits(self.student, torch.cat(strong)).chunk(2)
 
-        losses = self.score_heads(labeled_heads, stack_labels(data_samples['labeled']), 'sup')
+        labels = stack_labels(data_samples['labeled'])  # (B, H, W)
+        self.expose(labeled=inputs['labeled'], source_label=labels)
+        self.expose(
+            weak=weak,
+            mixed=strong[0],
+            pseudo_label=target.labels,
+            mixed_label=mixed[0].labels,
+            mixed_weight=weights[0],
+        )
+        losses = self.score_heads(labeled_heads, labels, 'sup')
         losses['strong.loss_ce'] = 0.25 * sum(
-            self.unlabeled_criterion(logits, one.labels, pixel_mask(one, self.threshold))
-            for logits, one in zip(logits_strong, mixed, strict=True)
+            self.unlabeled_criterion(logits, one.labels, weight)
+            for logits, one, weight in zip(logits_strong, mixed, weights, strict=True)
         )
         losses['features.loss_ce'] = 0.5 * self.unlabeled_criterion(
             logits_dropped, target.labels, pixel_mask(target, self.threshold)

@@ -78,6 +78,7 @@ class UniMatchV2(TeacherStudent):
 
         plans = [self.mix(target.labels, probs_teacher.shape[1]) for _ in range(2)]
         mixed = [target.mixed(plan) for plan in plans]
+        weights = [pixel_mask(one, self.threshold) for one in mixed]  # (U, H, W) each
         strong = torch.cat(
             [
                 paste(plan, inputs[branch])
@@ -90,10 +91,19 @@ class UniMatchV2(TeacherStudent):
         features = drop_complementary(encode(self.student, strong))
         logits_strong = decode(self.student, features, strong)[0].logits.chunk(2)
 
-        losses = self.score_heads(heads, stack_labels(data_samples['labeled']), 'sup')
+        labels = stack_labels(data_samples['labeled'])  # (B, H, W)
+        self.expose(labeled=inputs['labeled'], source_label=labels)
+        self.expose(
+            weak=weak,
+            mixed=strong[: len(weak)],
+            pseudo_label=target.labels,
+            mixed_label=mixed[0].labels,
+            mixed_weight=weights[0],
+        )
+        losses = self.score_heads(heads, labels, 'sup')
         losses['strong.loss_ce'] = 0.5 * sum(
-            self.criterion(logits, one.labels, pixel_mask(one, self.threshold))
-            for logits, one in zip(logits_strong, mixed, strict=True)
+            self.criterion(logits, one.labels, weight)
+            for logits, one, weight in zip(logits_strong, mixed, weights, strict=True)
         )
 
         return losses | self.label_statistics(
