@@ -96,7 +96,7 @@ def schedule_points(config: float | Mapping[str, Any]) -> Points:
     """
     if isinstance(config, int | float):
         return ((0, float(config)),)
-    options = dict(config)
+    options = dict(config) if isinstance(config, Mapping) else {}
     kind = options.pop('type', None)
     if kind == 'linear' and options.keys() | {'begin'} == {'start', 'end', 'iters', 'begin'}:
         begin, iters = options.get('begin', 0), options['iters']

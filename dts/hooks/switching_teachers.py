@@ -57,8 +57,10 @@ class SwitchingTeachersHook(TeacherHook):
         teacher_mode: Literal['eval', 'train'] = 'eval',
         buffers: BufferMotion = 'copy',
     ) -> None:
-        if num_teachers < 1:
-            raise ValueError(f'num_teachers must be at least 1, got {num_teachers}')
+        if not isinstance(num_teachers, int) or num_teachers < 1:
+            raise ValueError(
+                f'num_teachers must be a whole number, at least 1, got {num_teachers!r}'
+            )
         if shift not in ('labeled_pass', 'unlabeled_pass') and not (
             isinstance(shift, int) and shift >= 1
         ):

@@ -17,6 +17,7 @@ import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
+from dts.methods.base import check_not_negative
 from dts.methods.dual_teacher import DualTeacher
 from dts.methods.host import Half, Views
 from dts.registry import MODELS
@@ -59,8 +60,7 @@ class AssistedDualTeacher(DualTeacher):
         **dual_teacher: object,
     ) -> None:
         super().__init__(student, criterion, **dual_teacher)  # type: ignore[arg-type]
-        if assist_weight < 0:
-            raise ValueError(f'assist_weight must not be negative, got {assist_weight}')
+        check_not_negative(assist_weight=assist_weight)
         self.assist = MODELS.build(assist or {'type': 'dts.ChannelWiseKD', 'temperature': 4.0})
         self.assist_weight = assist_weight
 

@@ -18,7 +18,13 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
+from dts.methods.base import (
+    TeacherStudent,
+    check_not_negative,
+    has_labels,
+    stack_labels,
+    valid_pixels,
+)
 from dts.mixing.plan import MixOperation, paste
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode_logits
@@ -68,8 +74,7 @@ class CrossPseudoSupervision(TeacherStudent):
         mix: ConfigType | None = None,
     ) -> None:
         super().__init__(copy.deepcopy(student), criterion)
-        if cross_weight < 0:
-            raise ValueError(f'cross_weight must be at least 0, got {cross_weight}')
+        check_not_negative(cross_weight=cross_weight)
         self.student_2 = MODELS.build(student).to(memory_format=torch.channels_last)
         self.cross_weight = cross_weight
         self.mix: MixOperation | None = MODELS.build(mix) if mix else None

@@ -12,7 +12,13 @@ from __future__ import annotations
 
 import torch
 
-from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
+from dts.methods.base import (
+    TeacherStudent,
+    check_not_negative,
+    check_shares,
+    stack_labels,
+    valid_pixels,
+)
 from dts.mixing.plan import MixOperation, paste
 from dts.registry import MODELS
 from dts.segmentor import all_logits, split_heads
@@ -42,7 +48,7 @@ class CutMixSeg(TeacherStudent):
         mix: config of the mixing operation; None for none.
 
     Raises:
-        ValueError: if ``threshold`` is out of range.
+        ValueError: if ``threshold`` or ``consistency_weight`` is out of range.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class CutMixSeg(TeacherStudent):
     ) -> None:
         super().__init__(student, criterion)
         check_shares(threshold=threshold)
+        check_not_negative(consistency_weight=consistency_weight)
         self.threshold = threshold
         self.consistency_weight = consistency_weight
         self.mix: MixOperation | None = MODELS.build(mix) if mix else None

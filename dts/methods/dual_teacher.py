@@ -21,7 +21,7 @@ import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
-from dts.methods.base import check_shares, valid_pixels
+from dts.methods.base import check_not_negative, check_shares, valid_pixels
 from dts.methods.host import Mixture, Supervision, Views, show_source
 from dts.methods.semi_supervised_host import SemiSupervisedHost
 from dts.mixing.plan import MixOperation, MixPlan, paste
@@ -83,6 +83,13 @@ class DualTeacher(SemiSupervisedHost):
     ) -> None:
         super().__init__(student, criterion)
         check_shares(threshold=threshold, labeled_mix=labeled_mix)
+        check_not_negative(consistency_weight=consistency_weight)
+        for name, entries in (('mix', mix), ('weighting', weighting)):
+            if not isinstance(entries, list | tuple):
+                raise ValueError(
+                    f'{name} must be a list with one entry per teacher, got {entries!r}: write '
+                    f'{name}=[{entries!r}, {entries!r}] for two teachers that share it'
+                )
         if len(mix) != len(weighting) or not mix:
             raise ValueError(
                 f'mix and weighting need one entry per teacher, got {len(mix)} and {len(weighting)}'

@@ -19,7 +19,7 @@ import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
-from dts.methods.base import check_shares, valid_pixels
+from dts.methods.base import check_not_negative, check_shares, valid_pixels
 from dts.methods.host import Mixture, Supervision, Views, show_source
 from dts.methods.semi_supervised_host import SemiSupervisedHost
 from dts.mixing.classmix import ClassMix
@@ -60,7 +60,7 @@ class MeanTeacher(SemiSupervisedHost):
             WACV 2021): rare classes come in true labels, which pseudo-labels seldom give.
 
     Raises:
-        ValueError: if ``threshold`` or ``labeled_mix`` is out of range or ``weighting`` is unknown.
+        ValueError: if a number is out of range or ``weighting`` is unknown.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class MeanTeacher(SemiSupervisedHost):
     ) -> None:
         super().__init__(student, criterion)
         check_shares(threshold=threshold, labeled_mix=labeled_mix)
+        check_not_negative(unlabeled_weight=unlabeled_weight, ramp_steps=ramp_steps)
         self.threshold = threshold
         self.weighting = get_weighting(weighting)
         self.unlabeled_weight = unlabeled_weight

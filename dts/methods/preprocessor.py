@@ -9,6 +9,25 @@ from mmengine.model import BaseDataPreprocessor
 from torch import nn
 
 
+class BranchDict(dict[str, Any]):
+    """The branches of a batch by name; a missing one is an error that says what to change."""
+
+    def __missing__(self, name: str) -> Any:
+        """Say what the batch holds and which keys of the config decide that.
+
+        Args:
+            name: the branch that is not there.
+
+        Raises:
+            KeyError: always.
+        """
+        raise KeyError(
+            f'the batch has no branch {name!r}, only {list(self)}: write it in `branches` of '
+            'dts.Branches in a pipeline of train_dataloader.dataset.streams, and let '
+            'train_dataloader.sampler.batch draw from that stream'
+        )
+
+
 class BranchDataPreprocessor(BaseDataPreprocessor):
     """Hand all branches together to the data preprocessor of the student.
 
@@ -41,9 +60,11 @@ class BranchDataPreprocessor(BaseDataPreprocessor):
         counts = [len(images) for images in data['inputs'].values()]
         samples = iter(processed['data_samples'])
         return {
-            'inputs': dict(zip(data['inputs'], processed['inputs'].split(counts), strict=True)),
-            'data_samples': {
-                branch: list(islice(samples, count))
+            'inputs': BranchDict(
+                zip(data['inputs'], processed['inputs'].split(counts), strict=True)
+            ),
+            'data_samples': BranchDict(
+                (branch, list(islice(samples, count)))
                 for branch, count in zip(data['inputs'], counts, strict=True)
-            },
+            ),
         }

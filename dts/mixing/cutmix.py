@@ -31,7 +31,7 @@ class CutMix:
         aspect: smallest and largest height / width in pixels.
 
     Raises:
-        ValueError: if ``probability`` is out of range.
+        ValueError: if an argument is out of range.
     """
 
     def __init__(
@@ -42,6 +42,12 @@ class CutMix:
     ) -> None:
         if not 0.0 <= probability <= 1.0:
             raise ValueError(f'probability of CutMix must be in [0, 1], got {probability}')
+        if not (_are_ordered(area) and area[0] >= 0.0 and area[1] <= 1.0):
+            raise ValueError(f'area of CutMix must be two shares, smallest first, got {area!r}')
+        if not (_are_ordered(aspect) and aspect[0] > 0.0):
+            raise ValueError(
+                f'aspect of CutMix must be two numbers > 0, smallest first, got {aspect!r}'
+            )
         self.probability = probability
         self.area = area
         self.aspect = aspect
@@ -165,3 +171,8 @@ def boxes(
     inside_rows = (y >= rows[0][:, None]) & (y < rows[1][:, None])  # (B, H)
     inside_columns = (x >= columns[0][:, None]) & (x < columns[1][:, None])  # (B, W)
     return inside_rows[:, :, None] & inside_columns[:, None, :]
+
+
+def _are_ordered(limits: object) -> bool:
+    """Return whether it is a smallest and a largest number."""
+    return isinstance(limits, list | tuple) and len(limits) == 2 and limits[0] <= limits[1]

@@ -175,6 +175,8 @@ def test_statistics_of_a_teacher_in_train_mode_are_averaged_over_ranks(tmp_path,
     ('arguments', 'message'),
     [
         (dict(num_teachers=0), 'at least 1, got 0'),
+        (dict(num_teachers=2.5), 'num_teachers must be a whole number, at least 1, got 2.5'),
+        (dict(decay='0.99'), "a schedule is a number, .* got '0.99'"),
         (dict(shift=0), 'optimizer steps >= 1, got 0'),
         (dict(shift='epoch'), "got 'epoch'"),
         (dict(decay=1.5), r'in \[0, 1\], got 1.5'),

@@ -104,7 +104,7 @@ def test_without_weight_nobody_is_asked() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match='assist_weight must not be negative, got -1'):
+    with pytest.raises(ValueError, match='assist_weight must be a number >= 0, got -1'):
         AssistedDualTeacher(toy_segmentor_config(), assist_weight=-1)
     method = build('dts.AssistedDualTeacher')
     method.attach_teachers(TeacherBank.from_student(method.student, ['teacher.0']))

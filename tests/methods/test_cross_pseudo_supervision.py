@@ -237,5 +237,5 @@ def test_step_runs_on_tensors_without_data(mix):
 
 
 def test_a_negative_weight_is_refused():
-    with pytest.raises(ValueError, match='cross_weight must be at least 0, got -1'):
+    with pytest.raises(ValueError, match='cross_weight must be a number >= 0, got -1'):
         build(cross_weight=-1)

@@ -65,3 +65,9 @@ def test_an_unsure_teacher_teaches_nothing():
     assert method(**data, mode='loss')['consistency.loss_mse'] == 0
     with pytest.raises(ValueError, match=r'threshold must be in \[0, 1\], got 2'):
         build(threshold=2)
+
+
+def test_a_negative_weight_is_refused():
+    config = dict(type='dts.CutMixSeg', student=toy_segmentor_config(), consistency_weight=-1)
+    with pytest.raises(ValueError, match='consistency_weight must be a number >= 0, got -1'):
+        MODELS.build(config)

@@ -168,6 +168,13 @@ def test_errors_name_the_argument():
         build(mix=[None])
     with pytest.raises(ValueError, match=r'threshold must be in \[0, 1\], got 95'):
         build(threshold=95)
+    with pytest.raises(ValueError, match=r"write weighting=\['pixel_mask', 'pixel_mask'\] for two"):
+        build(weighting='pixel_mask')
+    with pytest.raises(ValueError, match=r"mix must be a list .* got \{'type': 'dts.CutMix'\}"):
+        build(mix=dict(type='dts.CutMix'))
+    for weight in (-0.1, '0.2'):
+        with pytest.raises(ValueError, match='consistency_weight must be a number >= 0, got'):
+            build(consistency_weight=weight)
     with pytest.raises(ValueError, match='kind of a sub-network'):
         build(sub_network='half')
 

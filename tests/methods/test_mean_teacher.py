@@ -161,6 +161,15 @@ def test_hidden_labels_change_a_statistic_only():
     torch.testing.assert_close(with_labels, without)
 
 
+@pytest.mark.parametrize(
+    'option', [dict(unlabeled_weight=-1.0), dict(ramp_steps=-5), dict(ramp_steps='5')]
+)
+def test_negative_weights_and_ramps_are_refused(option):
+    ((name, value),) = option.items()
+    with pytest.raises(ValueError, match=f'{name} must be a number >= 0, got {value!r}'):
+        MODELS.build(dict(type='dts.MeanTeacher', student=toy_segmentor_config(), **option))
+
+
 def test_errors_name_the_missing_hook_and_the_range():
     method = MODELS.build(dict(type='dts.MeanTeacher', student=toy_segmentor_config()))
     with pytest.raises(RuntimeError, match='EmaTeacherHook'):

@@ -1,6 +1,7 @@
 """Branches are normalised, padded to one size, and kept apart."""
 
 import numpy as np
+import pytest
 import torch
 
 from dts.methods.preprocessor import BranchDataPreprocessor
@@ -45,3 +46,13 @@ def test_plain_batches_pass_through():
     image = torch.zeros(3, 4, 4, dtype=torch.uint8)
     out = preprocessor()({'inputs': [image], 'data_samples': None}, training=False)
     torch.testing.assert_close(out['inputs'], torch.full((1, 3, 4, 4), -1.0))
+
+
+def test_a_missing_branch_is_named_with_the_keys_that_decide_it():
+    sample = toy_sample((4, 4), 3, np.random.default_rng(0))
+    out = preprocessor()(batch(labeled=[sample]), training=True)
+    for part in out.values():
+        with pytest.raises(KeyError, match=r"no branch 'unlabeled_strong_2', only \['labeled'\]"):
+            part['unlabeled_strong_2']
+    with pytest.raises(KeyError, match=r'dts.Branches .* train_dataloader.sampler.batch'):
+        out['inputs']['unlabeled_strong_2']

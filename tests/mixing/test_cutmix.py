@@ -71,3 +71,20 @@ def test_beta_box_before_clipping_has_the_side_of_its_draw():
     lam = torch.rand(7, generator=torch.Generator().manual_seed(1)).sort().values[3]
     largest = max(sides(one)[0] for one in mask)
     assert largest == pytest.approx(101 * float((1 - lam) ** 0.5), abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        (dict(probability=1.5), 'probability of CutMix'),
+        (dict(area=(0.4, 0.02)), 'two shares, smallest first'),
+        (dict(area=(-0.1, 0.4)), 'two shares'),
+        (dict(area=(0.02, 40)), 'two shares'),
+        (dict(area=0.4), 'two shares, smallest first, got 0.4'),
+        (dict(aspect=(0.0, 3.0)), 'two numbers > 0'),
+        (dict(aspect=(3.0, 0.3)), 'two numbers > 0, smallest first'),
+    ],
+)
+def test_boxes_out_of_range_are_refused(option, message):
+    with pytest.raises(ValueError, match=message):
+        CutMix(**option)
