@@ -20,10 +20,12 @@ from command_lines import DOCUMENTS, ROOT, commands
 from forked import run_script
 
 CONFIG = 'configs/mean_teacher/mean-teacher_fpn_lite0_1xb4-800_folder-384x384.py'
+DUAL_TEACHER = 'configs/dual_teacher/dual-teacher_fpn_lite0_1xb4-800_folder-384x384.py'
 STEPS = 2
 SMALLER = {
     'configs/_base_/datasets/folder.py': {'(512, 512)': '(64, 64)', '(384, 384)': '(32, 32)'},
     CONFIG: {'val_interval=200': f'max_iters={STEPS}, val_interval=1'},
+    DUAL_TEACHER: {'val_interval=200': f'max_iters={STEPS}, val_interval=1'},
 }
 FEWER = {'tools/dataset_converters/toy_city.py': ['--num-train', '2', '--num-val', '1']}
 STAND_INS = {
@@ -176,6 +178,21 @@ def test_commands_do_what_the_document_says(project: Project, document: str) -> 
         project.run(command)
     missing = [left for left in LEFT[document] if not list(project.root.glob(left))]
     assert not missing
+
+
+@pytest.mark.slow
+def test_dual_teacher_takes_the_place_of_mean_teacher_in_the_same_commands(
+    project: Project,
+) -> None:
+    start, end = SECTIONS['README.md']
+    text = (ROOT / 'README.md').read_text()
+    part = text[text.index(start) : text.index(end)]
+    assert f'the same commands with `{DUAL_TEACHER}`' in part
+    for command in commands(part):
+        if command.startswith(('python tools/train.py', 'python tools/test.py')):
+            project.run(command.replace(CONFIG, DUAL_TEACHER).replace('/mine', '/dual'))
+    for name in ('student', 'teacher.0', 'teacher.1'):
+        assert list(project.root.glob(f'work_dirs/dual/pictures/{name}/*.png'))
 
 
 def tool_of(command: str) -> str:

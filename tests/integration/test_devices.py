@@ -82,6 +82,11 @@ def test_step_runs_on_tensors_without_data(method_type, name):
     assert all(value.device.type == 'meta' for value in logged.values())
 
 
+@pytest.mark.parametrize('method_type', ['dts.MeanTeacher', 'dts.DualTeacher'])
+def test_classes_of_labeled_images_are_pasted_on_tensors_without_data(method_type):
+    assert step(method_type, 'toy', labeled_mix=0.5)['loss'].device.type == 'meta'
+
+
 @pytest.mark.parametrize('method_type', ['dts.DualTeacher', 'dts.FaithfulDualTeacher'])
 def test_turns_of_the_second_teacher_run_on_tensors_without_data(method_type):
     assert step(method_type, 'toy', active=1)['loss'].device.type == 'meta'

@@ -34,10 +34,14 @@ class DoublePreprocessor(nn.Module):
         return data
 
 
-def build():
+def build(num_classes=3):
     torch.manual_seed(0)
     config = dict(type='dts.FaithfulDualTeacher', threshold=THRESHOLD)
-    method = MODELS.build(dict(config, student=toy_segmentor_config(dropout=0.3))).double().train()
+    method = (
+        MODELS.build(dict(config, student=toy_segmentor_config(num_classes, dropout=0.3)))
+        .double()
+        .train()
+    )
     method.data_preprocessor = DoublePreprocessor(method.data_preprocessor)
     hook = SwitchingTeachersHook(shift=SHIFT, decay=DECAY, teacher_mode='train', buffers='own')
     wrapper = OptimWrapper(torch.optim.SGD(method.parameters(), lr=0.5, momentum=0.9))
@@ -257,3 +261,17 @@ def test_teachers_in_another_mode_are_refused_before_the_first_step(hook, kind):
     _, _, runner = build()
     with pytest.raises(ValueError, match=rf"{kind}: set .* teacher_mode='train'"):
         hook.before_train(runner)
+
+
+@pytest.mark.parametrize('num_classes', [2, 150])
+@pytest.mark.parametrize('active', [0, 1])
+def test_any_number_of_classes_learns(num_classes, active):
+    method, hook, _ = build(num_classes)
+    hook.bank.active = f'teacher.{active}'
+    method.threshold = 0.0
+    batch = toy_batch(size=(SIZE, SIZE), num_classes=num_classes)
+    losses = method(**method.data_preprocessor(batch, training=True), mode='loss')
+    method.parse_losses(losses)[0].backward()
+    gradient = method.student.decode_head.conv_seg.weight.grad
+    assert gradient.isfinite().all()
+    assert (gradient != 0).any(1).all()

@@ -47,6 +47,24 @@ def test_teacher_is_the_plain_mean_of_the_students_during_the_ramp():
     torch.testing.assert_close(teacher.segmentor[0].weight, mean, rtol=0, atol=1e-12)
 
 
+def test_the_mean_is_plain_up_to_99_updates_and_moves_by_the_decay_after_it():
+    student = make_student()
+    teacher = Teacher(student)
+    motion = EmaMotion(teacher, student, decay=0.99)
+    seen = []
+    for n in range(103):
+        randomize(student)
+        seen.append(student[0].weight.detach().clone())
+        motion.update(teacher.updates)
+        if n == 99:  # the hundredth student: 1 - 1/100 is the decay
+            torch.testing.assert_close(
+                teacher.segmentor[0].weight, torch.stack(seen).mean(0), rtol=0, atol=1e-12
+            )
+    expected = 0.99**3 * torch.stack(seen[:100]).mean(0)
+    expected = expected + 0.01 * (0.99**2 * seen[100] + 0.99 * seen[101] + seen[102])
+    torch.testing.assert_close(teacher.segmentor[0].weight, expected, rtol=0, atol=1e-12)
+
+
 def test_constant_student_is_approached_geometrically():
     student = make_student()
     teacher = Teacher(student)
