@@ -1,4 +1,6 @@
-# Dual Teacher as released (denominators, teachers in train mode), on 11 labelled CamVid frames. Scores: README.md.
+# Dual Teacher with the step of the release (views, weights, teachers in train mode), on 11 labelled CamVid frames. Scores: README.md.
+# Not as released: data, network (a CNN without drop-path: the consistency has head dropout alone) and its schedule; a shift is a pass over
+# the unlabelled frames; class weights in the labelled term; the strong view is UniMatch's.
 _base_ = ['dual-teacher_fpn_lite0_1xb4-800_camvid-1_32-224x288.py']
 model = dict(
     _delete_=True,
