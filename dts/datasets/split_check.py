@@ -108,7 +108,8 @@ def load_known_lists(path: Path) -> dict[str, str]:
     """Return the table of known lists.
 
     Args:
-        path: JSON file, ``{"lists": [{"name": ..., "size": ..., "sha256": ...}, ...]}``.
+        path: JSON file, ``{"lists": [{"name": ..., "size": ..., "sha256": ...}, ...]}``;
+            other keys, such as the ``source`` of a published list, are for readers.
 
     Returns:
         Fingerprint -> name.
@@ -127,15 +128,29 @@ def load_known_lists(path: Path) -> dict[str, str]:
 def check_name(ids: Iterable[str], expected: str, known: Mapping[str, str]) -> list[str]:
     """Return a message if a list is not the known list it is taken for.
 
+    Nothing can be said of ids that are no known list where the fingerprint of ``expected`` is not
+    known either, see ``note_unverified``.
+
     Args:
         ids: labeled ids.
-        expected: name in the table.
+        expected: name of the list.
         known: fingerprint -> name.
     """
-    if expected not in known.values():
-        return [f'{expected!r} is not in the table of known lists; it has {sorted(known.values())}']
-    found = known.get(fingerprint(ids), 'no known list')
-    return [] if found == expected else [f'expected the list {expected}, found {found}']
+    found = known.get(fingerprint(ids))
+    if found == expected or (found is None and expected not in known.values()):
+        return []
+    return [f'its ids are not those of {expected} but {f"of {found}" if found else "unknown"}']
+
+
+def note_unverified(expected: str, known: Mapping[str, str]) -> list[str]:
+    """Return a message if ``check_name`` has nothing to hold a list against.
+
+    Args:
+        expected: name of the list.
+        known: fingerprint -> name.
+    """
+    is_known = expected in known.values()
+    return [] if is_known else [f'not verified: no fingerprint of {expected} is known']
 
 
 def shorten(items: Iterable[str]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os.path as osp
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import print_log
+
 from dts.config import student_config
-from dts.protocols.lists import check_labeled, read_labeled
+from dts.protocols.lists import check_labeled, note_labeled, read_labeled
 from dts.protocols.presets import Evaluation, Protocol, find_protocol
 
 KEY = 'protocol'
@@ -20,7 +23,8 @@ def check_config(config: Mapping[str, Any]) -> Protocol | None:
     """Refuse a config that names a protocol and does something else.
 
     A config claims a protocol by ``protocol = 'voc2012-classic-183-321'``. The labelled list is
-    checked if the file is there; a data set reports a missing one itself.
+    checked if the file is there; a data set reports a missing one itself. A list whose fingerprint
+    is not known passes with a warning.
 
     Args:
         config: of a run, complete.
@@ -65,6 +69,8 @@ def check_config(config: Mapping[str, Any]) -> Protocol | None:
             + '\n  '.join(faults)
             + f'\nCorrect the config, or take `{KEY}` out of it and out of tables with others.'
         )
+    for note in note_labeled(protocol) if path.is_file() else []:
+        print_log(f'list {path}: {note}', logger='current', level=logging.WARNING)
     return protocol
 
 

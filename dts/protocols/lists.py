@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from dts.datasets.split_check import check_lines, check_size, load_known_lists, shorten
-from dts.datasets.split_ids import Folders, fingerprint, list_folder
+from dts.datasets.split_check import (
+    check_lines,
+    check_name,
+    check_size,
+    load_known_lists,
+    note_unverified,
+    shorten,
+)
+from dts.datasets.split_ids import Folders, list_folder
 from dts.datasets.split_lists import SplitList, read_list
 from dts.protocols.presets import FAMILIES, Protocol
 
-# Beside the package in a checkout; an installed package has no table, and checks no fingerprint.
+# Beside the package in a checkout; an installed package has no table, and knows no fingerprint.
 KNOWN_LISTS = Path(__file__).resolve().parents[2] / 'data' / 'known_splits.json'
 
 
@@ -29,8 +36,7 @@ def check_labeled(protocol: Protocol, split: SplitList, data_root: Path) -> list
         One message per fault; empty if there is none.
     """
     faults = check_lines(split) + check_size(split.ids, protocol.num_labeled)
-    if KNOWN_LISTS.is_file():
-        faults += check_fingerprint(protocol, split.ids, load_known_lists(KNOWN_LISTS))
+    faults += check_name(split.ids, protocol.list_name, _read_known())
     source = protocol.source
     for name, check in ((source.whole_list, check_members), (source.fine_list, check_fine)):
         if name and (data_root / name).is_file():
@@ -38,20 +44,16 @@ def check_labeled(protocol: Protocol, split: SplitList, data_root: Path) -> list
     return faults
 
 
-def check_fingerprint(
-    protocol: Protocol, ids: Sequence[str], known: Mapping[str, str]
-) -> list[str]:
-    """Return a message if the ids are another known list, or not the one expected.
+def note_labeled(protocol: Protocol) -> list[str]:
+    """Return what ``check_labeled`` could not check: the ids, where no fingerprint is known.
 
     Args:
-        protocol: what the list is taken for.
-        ids: labelled ids.
-        known: fingerprint -> name of the list, see ``split_check.load_known_lists``.
+        protocol: what a list is taken for.
+
+    Returns:
+        At most one message.
     """
-    found = known.get(fingerprint(ids))
-    if found == protocol.list_name or (found is None and protocol.list_name not in known.values()):
-        return []
-    return [f'it is {found or "no known list"}, expected the list {protocol.list_name}']
+    return note_unverified(protocol.list_name, _read_known())
 
 
 def check_members(protocol: Protocol, ids: Sequence[str], whole: Collection[str]) -> list[str]:
@@ -133,3 +135,8 @@ def read_whole(protocol: Protocol, data_root: Path) -> tuple[str, ...]:
     if source.whole_list:
         return tuple(sorted(read_list(data_root / source.whole_list).ids))
     return tuple(list_folder(data_root / source.image_dir, source.image_suffix))
+
+
+def _read_known() -> dict[str, str]:
+    """Return fingerprint -> name of the known lists; empty without the table."""
+    return load_known_lists(KNOWN_LISTS) if KNOWN_LISTS.is_file() else {}

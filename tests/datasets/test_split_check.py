@@ -80,13 +80,22 @@ def test_known_lists_are_found_by_fingerprint_in_any_order(tmp_path: Path) -> No
     known = split_check.load_known_lists(table)
     assert split_check.check_name(['b', 'a'], 'blended_2', known) == []
     assert split_check.check_name(['c', 'a'], 'blended_2', known) == [
-        'expected the list blended_2, found priority_2'
+        'its ids are not those of blended_2 but of priority_2'
     ]
     assert split_check.check_name(['d'], 'blended_2', known) == [
-        'expected the list blended_2, found no known list'
+        'its ids are not those of blended_2 but unknown'
     ]
-    assert split_check.check_name(['d'], 'typo', known) == [
-        "'typo' is not in the table of known lists; it has ['blended_2', 'priority_2']"
+
+
+def test_without_a_fingerprint_only_other_known_lists_are_refused() -> None:
+    known = {fingerprint(['a', 'c']): 'priority_2'}
+    assert split_check.check_name(['a', 'b'], 'blended_2', known) == []
+    assert split_check.check_name(['c', 'a'], 'blended_2', known) == [
+        'its ids are not those of blended_2 but of priority_2'
+    ]
+    assert split_check.note_unverified('priority_2', known) == []
+    assert split_check.note_unverified('blended_2', known) == [
+        'not verified: no fingerprint of blended_2 is known'
     ]
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,7 @@ import pytest
 from dts.datasets.split_ids import fingerprint
 from dts.datasets.split_lists import SplitList
 from dts.protocols import lists
-from dts.protocols.presets import find_protocol
+from dts.protocols.presets import PROTOCOLS, find_protocol
 from small_trees import write_lines
 
 # As many images as VOC has: 1464 of its own train list, the others of SBD.
@@ -17,9 +21,27 @@ FINE = [f'2007_{number:06d}' for number in range(1464)]
 COARSE = [f'2008_{number:06d}' for number in range(10582 - 1464)]
 
 
+def write_table(path: Path, **named_ids: Sequence[str]) -> Path:
+    """A table of known lists as it is shipped."""
+    entries = [
+        {'name': name, 'size': len(ids), 'sha256': fingerprint(ids), 'source': 'https://x.org/y'}
+        for name, ids in named_ids.items()
+    ]
+    path.write_text(json.dumps({'about': 'made up', 'lists': entries}))
+    return path
+
+
 @pytest.fixture
-def voc(tmp_path: Path) -> Path:
-    """The lists of VOC 2012 with made-up names; no images are needed."""
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A table of known lists that is looked up in place of the shipped one; empty."""
+    path = write_table(tmp_path / 'known_splits.json')
+    monkeypatch.setattr(lists, 'KNOWN_LISTS', path)
+    return path
+
+
+@pytest.fixture
+def voc(tmp_path: Path, table: Path) -> Path:
+    """The lists of VOC 2012 with made-up names, none known; no images are needed."""
     write_lines(tmp_path / 'ImageSets/Segmentation/train.txt', FINE)
     write_lines(tmp_path / 'ImageSets/Segmentation/trainaug.txt', FINE + COARSE)
     return tmp_path
@@ -104,17 +126,30 @@ def test_form_is_checked(voc: Path) -> None:
     assert f'ids that occur more than once: {FINE[0]}' in found
 
 
-def test_known_fingerprints_decide() -> None:
-    protocol = find_protocol('voc2012-classic-92-321')
-    ids = FINE[:92]
-    right = {fingerprint(ids): 'voc2012_classic_92'}
-    assert lists.check_fingerprint(protocol, ids[::-1], right) == []
-    assert lists.check_fingerprint(protocol, ids, {}) == []  # nothing known of this list
-    (fault,) = lists.check_fingerprint(protocol, FINE[1:93], right)
-    assert fault == 'it is no known list, expected the list voc2012_classic_92'
-    other = {fingerprint(ids): 'voc2012_priority_662'}
-    (fault,) = lists.check_fingerprint(protocol, ids, other)
-    assert fault == 'it is voc2012_priority_662, expected the list voc2012_classic_92'
+def test_known_fingerprints_decide(voc: Path, table: Path) -> None:
+    protocol = find_protocol('voc2012-blended-662-321')
+    right, priority, unknown = draw(93, 662), draw(662, 662), draw(92, 662)
+    write_table(table, voc2012_blended_662=right.ids[::-1], voc2012_priority_662=priority.ids)
+    for path in (voc / 'ImageSets/Segmentation').iterdir():
+        path.unlink()  # without VOC's own lists nothing but the ids tells the families apart
+    assert lists.check_labeled(protocol, right, voc) == []
+    assert lists.check_labeled(protocol, priority, voc) == [
+        'its ids are not those of voc2012_blended_662 but of voc2012_priority_662'
+    ]
+    assert lists.check_labeled(protocol, unknown, voc) == [
+        'its ids are not those of voc2012_blended_662 but unknown'
+    ]
+    assert lists.note_labeled(protocol) == []
+
+
+def test_list_without_a_known_fingerprint_is_not_verified(voc: Path, table: Path) -> None:
+    protocol = find_protocol('voc2012-blended-662-321')
+    note = 'not verified: no fingerprint of voc2012_blended_662 is known'
+    assert lists.check_labeled(protocol, draw(93, 662), voc) == []
+    assert lists.note_labeled(protocol) == [note]
+    table.unlink()  # as in an installed package
+    assert lists.check_labeled(protocol, draw(93, 662), voc) == []
+    assert lists.note_labeled(protocol) == [note]
 
 
 def test_published_pairs_of_cityscapes_become_stems(tmp_path: Path) -> None:
@@ -131,3 +166,19 @@ def test_published_pairs_of_cityscapes_become_stems(tmp_path: Path) -> None:
     protocol = find_protocol('cityscapes-cps-186-801')
     split = lists.read_labeled(protocol, path, tmp_path)
     assert split.ids == ('jena/jena_000078_000019', 'ulm/ulm_000001_000019')
+
+
+def test_shipped_table_is_of_published_lists() -> None:
+    entries = json.loads(lists.KNOWN_LISTS.read_text())['lists']
+    sizes = {protocol.list_name: protocol.num_labeled for protocol in PROTOCOLS.values()}
+    published = {entry['name']: entry for entry in entries if 'source' in entry}
+    assert {name: entry['size'] for name, entry in published.items()}.items() <= sizes.items()
+    assert all(
+        entry['source'].startswith('https://github.com/')
+        and re.search('/blob/[0-9a-f]{40}/', entry['source'])
+        for entry in published.values()
+    )
+    assert len({entry['sha256'] for entry in entries}) == len(entries)
+    assert len({entry['name'] for entry in entries}) == len(entries)
+    families = {'classic': 5, 'blended': 3, 'priority': 2, 'cps': 4, 'semivl': 4, 'pseudoseg': 3}
+    assert Counter(name.split('_')[1] for name in published) == families

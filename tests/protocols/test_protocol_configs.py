@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
+from dts.datasets.split_ids import fingerprint
+from dts.protocols import configs, lists
 from dts.protocols.configs import check_config, comparable_facts, crop_sizes
 from small_trees import write_lines
 
@@ -136,18 +139,34 @@ def test_several_teachers_count_as_teacher(read: Callable[..., Any]) -> None:
     assert check_config(read('voc2012-classic-183-321', test_cfg__models=models))
 
 
-def test_list_on_disk_is_checked(read: Callable[..., Any], tmp_path: Path) -> None:
+def test_list_on_disk_is_checked(
+    read: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, log = tmp_path / 'known_splits.json', []
+    table.write_text(json.dumps({'about': 'made up', 'lists': []}))
+    monkeypatch.setattr(lists, 'KNOWN_LISTS', table)
+    monkeypatch.setattr(configs, 'print_log', lambda text, **_: log.append(text))
     voc = tmp_path / 'data/VOCdevkit/VOC2012'
     path = voc / 'splits/blended/662/labeled.txt'
     ids = [f'2007_{number:06d}' for number in range(662)]
-    write_lines(path, ids)
     ann_file = {
         'train_dataloader__dataset__streams__labeled__ann_file': 'splits/blended/662/labeled.txt'
     }
     config = read('voc2012-blended-662-321', 'voc2012', **ann_file)
+    assert check_config(config)
+    assert log == []  # a list that is not there is not said to be verified or not
+    write_lines(path, ids)
     assert check_config(config)  # without VOC's train list the composition is not known
+    assert log == [f'list {path}: not verified: no fingerprint of voc2012_blended_662 is known']
+    entry = {'name': 'voc2012_blended_662', 'size': 662, 'sha256': fingerprint(ids)}
+    table.write_text(json.dumps({'about': 'made up', 'lists': [entry]}))
+    assert check_config(config)
+    assert len(log) == 1
     write_lines(voc / 'ImageSets/Segmentation/train.txt', ids)
     with pytest.raises(ValueError, match=r'labeled\.txt: 662 of its 662 .* as a priority list has'):
+        check_config(config)
+    write_lines(path, [*ids[1:], '2007_000662'])
+    with pytest.raises(ValueError, match=r'not those of voc2012_blended_662 but unknown'):
         check_config(config)
 
 

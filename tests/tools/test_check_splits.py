@@ -125,7 +125,8 @@ def test_every_fault_gives_its_one_line(
     ('options', 'message'),
     [
         (['--expect-size', '11'], '10 labeled ids, expected 11'),
-        (['--expect-name', 'camvid_1_16_seed0'], 'expected the list camvid_1_16_seed0, found no'),
+        (['--expect-name', 'camvid_1_16_seed0'], 'not those of camvid_1_16_seed0 but unknown'),
+        (['--expect-name', 'typo'], "FAIL 'typo' is neither a known nor a published list: ["),
         (['--ann-dir', 'gone'], 'FAIL gone: no such folder'),
     ],
 )
@@ -135,6 +136,48 @@ def test_expectations_that_do_not_hold_fail(
     assert check(sound, *options) == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert message in line
+
+
+def test_priority_list_is_told_from_blended_by_its_ids(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = [f'2007_{number:06d}' for number in range(700)]
+    drawn = {'blended': whole[:662], 'priority': whole[38:]}
+    entries = [
+        {'name': f'voc2012_{family}_662', 'size': 662, 'sha256': fingerprint(ids), 'source': 'x'}
+        for family, ids in drawn.items()
+    ]
+    (tmp_path / 'known.json').write_text(json.dumps({'about': 'made up', 'lists': entries}))
+    options = ['--known', str(tmp_path / 'known.json')]
+    for folder, family in (('blended', 'priority'), ('priority', 'priority')):
+        ids = drawn[family]
+        for part, items in (('labeled', ids), ('unlabeled', sorted(set(whole) - set(ids)))):
+            path = tmp_path / 'splits' / folder / '662' / f'{part}.txt'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(''.join(f'{item}\n' for item in items))
+    (tmp_path / 'list.txt').write_bytes(path.with_name('labeled.txt').read_bytes())
+    assert check_splits.main([str(tmp_path / 'splits' / 'priority'), *options]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith(', voc2012_priority_662')
+    fault = 'its ids are not those of voc2012_blended_662 but of voc2012_priority_662'
+    for arguments in (
+        [str(tmp_path / 'splits' / 'blended')],  # the folder says what the list must be
+        ['--labeled', str(tmp_path / 'list.txt'), '--expect-name', 'voc2012_blended_662'],
+    ):
+        assert check_splits.main([*arguments, *options]) == 1
+        (line,) = capsys.readouterr().out.splitlines()
+        assert line.endswith(fault)
+
+
+def test_published_list_without_a_fingerprint_is_not_verified(
+    sound: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sound / 'known.json').write_text(json.dumps({'lists': []}))
+    options = ['--expect-name', 'cityscapes_cps_372', '--known', str(sound / 'known.json')]
+    assert check(sound, *options) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f'note {sound}: not verified: no fingerprint of cityscapes_cps_372 is known'
+    ]
 
 
 def test_lists_that_do_not_nest_are_a_note_or_a_fault(
@@ -212,7 +255,11 @@ def test_camvid_lists_are_sound_and_known(
 
 def test_known_lists_have_the_shape_of_the_table() -> None:
     entries = json.loads(check_splits.KNOWN_LISTS.read_text())['lists']
-    assert {frozenset(entry) for entry in entries} == {frozenset({'name', 'size', 'sha256'})}
+    keys = {'name', 'size', 'sha256'}
+    assert all(keys <= entry.keys() <= keys | {'source'} for entry in entries)
     assert all(len(bytes.fromhex(entry['sha256'])) == 32 for entry in entries)
-    assert len({entry['sha256'] for entry in entries}) == len(entries)
-    assert len({entry['name'] for entry in entries}) == len(entries)
+
+
+def test_names_of_published_lists_do_not_collide() -> None:
+    names = {protocol.list_name for protocol in check_splits.PROTOCOLS.values()}
+    assert len(check_splits.PUBLISHED) == len(names)

@@ -7,6 +7,9 @@
 checks every folder with a ``labeled.txt``: no blank line, no repeat, disjoint, complete, files
 there, nested. Single files in any format of `dts.datasets.split_lists` go by ``--labeled`` and
 ``--unlabeled``. One line per fault, beginning with FAIL; exit code 1 if there is any.
+
+A list in a folder ``FAMILY/SIZE``, where import_split.py writes it, has to be the published one of
+that name; ``--expect-name`` says so of any list.
 """
 
 from __future__ import annotations
@@ -22,8 +25,14 @@ from pathlib import Path
 from dts.datasets import split_check
 from dts.datasets.split_ids import Folders, fingerprint, list_folder
 from dts.datasets.split_lists import SplitList, read_list
+from dts.protocols.presets import PROTOCOLS
 
 KNOWN_LISTS = Path(__file__).resolve().parents[2] / 'data' / 'known_splits.json'
+# Folders that import_split.py writes -> name of the published list.
+PUBLISHED = {
+    (protocol.family.name, str(protocol.num_labeled)): protocol.list_name
+    for protocol in PROTOCOLS.values()
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--img-suffix', help='end of image names, e.g. _leftImg8bit.png')
     parser.add_argument('--seg-map-suffix', help='end of mask names')
     parser.add_argument('--expect-size', type=int, help='number of labeled images')
-    parser.add_argument('--expect-name', help='known list that the labeled list must be')
+    parser.add_argument(
+        '--expect-name', help='known or published list that the labeled list must be'
+    )
     parser.add_argument(
         '--require-nested', action='store_true', help='lists of one seed that do not nest fail'
     )
@@ -98,6 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         faults += [f'{pair.name}: {fault}' for fault in found]
         if not found:
             print(describe(pair, reference.known))
+            expected = expected_name(pair, args)
+            notes = split_check.note_unverified(expected, reference.known) if expected else []
+            for note in notes:
+                print(f'note {pair.name}: {note}')
     notes = check_nesting(pairs)
     faults += notes if args.require_nested else []
     for note in [] if args.require_nested else notes:
@@ -120,6 +135,11 @@ def read_reference(args: argparse.Namespace, faults: list[str]) -> Reference:
     images = frozenset(list_folder(args.img_dir, args.img_suffix)) if args.img_dir else None
     masks = frozenset(list_folder(args.ann_dir, args.seg_map_suffix)) if args.ann_dir else None
     known = split_check.load_known_lists(args.known)
+    names = {*known.values(), *PUBLISHED.values()}
+    if args.expect_name is not None and args.expect_name not in names:
+        raise ValueError(
+            f'{args.expect_name!r} is neither a known nor a published list: {sorted(names)}'
+        )
     return Reference(folders, whole, images, masks, known)
 
 
@@ -187,9 +207,16 @@ def check_pair(pair: Pair, reference: Reference, args: argparse.Namespace) -> li
         faults += split_check.check_files(labeled.mask_ids, reference.masks, args.ann_dir)
     if args.expect_size is not None:
         faults += split_check.check_size(labeled.ids, args.expect_size)
-    if args.expect_name is not None:
-        faults += split_check.check_name(labeled.ids, args.expect_name, reference.known)
+    expected = expected_name(pair, args)
+    if expected is not None:
+        faults += split_check.check_name(labeled.ids, expected, reference.known)
     return faults
+
+
+def expected_name(pair: Pair, args: argparse.Namespace) -> str | None:
+    """Return the name of the known list that a labeled list must be; None: it may be any."""
+    folders = pair.labeled.path.absolute().parts[-3:-1]
+    return args.expect_name or PUBLISHED.get(folders)
 
 
 def check_nesting(pairs: Sequence[Pair]) -> list[str]:

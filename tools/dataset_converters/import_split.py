@@ -17,7 +17,7 @@ from pathlib import Path
 from dts.datasets.split_ids import fingerprint
 from dts.datasets.split_lists import write_list
 from dts.launch import user_errors
-from dts.protocols.lists import check_labeled, check_members, read_labeled, read_whole
+from dts.protocols.lists import check_labeled, check_members, note_labeled, read_labeled, read_whole
 from dts.protocols.presets import PROTOCOLS, find_protocol
 
 
@@ -42,7 +42,8 @@ def show_protocols() -> None:
     """Print one line for each protocol."""
     for name, protocol in PROTOCOLS.items():
         folder = f'splits/{protocol.family.name}/{protocol.num_labeled}'
-        print(f'{name:30} {folder:22} {protocol.evaluation}; {protocol.family.origin}')
+        facts = [str(protocol.evaluation), protocol.family.origin, *note_labeled(protocol)]
+        print(f'{name:30} {folder:22} {"; ".join(facts)}')
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -70,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         f'{folder}: {len(labeled)} labeled, {len(whole) - len(labeled)} unlabeled, '
         f'sha256 of labeled {fingerprint(labeled)}'
     )
+    for note in note_labeled(protocol):
+        print(note)
 
 
 if __name__ == '__main__':
