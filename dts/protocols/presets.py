@@ -45,7 +45,7 @@ class SplitFamily:
         name: of the family.
         origin: who drew the lists.
         sizes: numbers of labelled images.
-        num_fine: size -> how many of these images have a finer mask, where the data set has such.
+        num_fine: size -> how many of these images have a finer mask, where that is known.
     """
 
     dataset: str
@@ -166,7 +166,7 @@ FAMILIES = (
         'blended',
         'CPS (Chen et al., CVPR 2021)',
         (662, 1323, 2646, 5291),
-        num_fine={662: 93, 1323: 193, 2646: 388, 5291: 742},
+        num_fine={662: 93, 1323: 193, 2646: 388},
     ),
     SplitFamily(
         'voc2012',
