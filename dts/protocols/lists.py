@@ -77,7 +77,7 @@ def check_fine(protocol: Protocol, ids: Sequence[str], fine: Collection[str]) ->
     """Return a message if the number of images with a fine mask is not that of the family.
 
     Lists of one size but of different families differ in it, so this tells a priority list from a
-    blended one.
+    blended one. Where the number of a family is not known, that of another family is refused.
 
     Args:
         protocol: what the list is taken for; of a data set with finer masks.
@@ -86,18 +86,19 @@ def check_fine(protocol: Protocol, ids: Sequence[str], fine: Collection[str]) ->
     """
     found = len(set(ids).intersection(fine))
     size, family = protocol.num_labeled, protocol.family
-    expected = family.num_fine[size]
-    if found == expected:
-        return []
+    expected = family.num_fine.get(size)
     alike = [
         other.name
         for other in FAMILIES
-        if other.dataset == family.dataset and other.num_fine.get(size) == found
+        if other.dataset == family.dataset and other.num_fine.get(size) == found and other != family
     ]
+    if found == expected or (expected is None and not alike):
+        return []
     hint = f', as a {alike[0]} list has' if alike else ''
+    wanted = f'a {family.name} list has {expected}' if expected is not None else 'it is not one'
     return [
         f'{found} of its {len(set(ids))} images are of the {protocol.source.fine_list}{hint}; '
-        f'of {size}, a {family.name} list has {expected}'
+        f'of {size}, {wanted}'
     ]
 
 
