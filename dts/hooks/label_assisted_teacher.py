@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from mmseg.models.segmentors import EncoderDecoder
 
 from dts.hooks.frozen_teacher import FrozenTeacherHook
 from dts.label_assisted.teacher import FrozenLabelAssistedTeacher
 from dts.registry import HOOKS
-from dts.teachers.frozen import FrozenTeacher
+from dts.teachers.frozen import FrozenTeacher, build_frozen_teacher
 from dts.typing import ConfigType
 
 NAME = 'teacher'
@@ -74,8 +74,7 @@ class LabelAssistedTeacherHook(FrozenTeacherHook):
         Raises:
             ValueError: if ``teacher`` sees no labels, or other codes than the hook's.
         """
-        frozen: Any = super().build(name, entry, student)
         if name != NAME:
-            return frozen
-        teacher = FrozenLabelAssistedTeacher(frozen.segmentor, student, frozen.origin, self.codes)
-        return teacher.to(next(student.parameters()).device)
+            return super().build(name, entry, student)
+        with_codes = partial(FrozenLabelAssistedTeacher, codes=self.codes)
+        return build_frozen_teacher(name, student=student, **entry, teacher_type=with_codes)

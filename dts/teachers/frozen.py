@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,11 @@ class FrozenTeacher(Teacher):
 
 
 def build_frozen_teacher(
-    name: str, config: str | ConfigType, checkpoint: str, student: EncoderDecoder
+    name: str,
+    config: str | ConfigType,
+    checkpoint: str,
+    student: EncoderDecoder,
+    teacher_type: Callable[[nn.Module, nn.Module, dict[str, str]], FrozenTeacher] = FrozenTeacher,
 ) -> FrozenTeacher:
     """Build a segmentor and load all of its weights.
 
@@ -79,6 +84,7 @@ def build_frozen_teacher(
             is a method of ``dts``).
         checkpoint: a file of ``dts.CheckpointHook`` or of stock MMSeg; read with ``weights_only``.
         student: the segmentor that it teaches; it is not changed.
+        teacher_type: makes the teacher of segmentor, student and origin.
 
     Returns:
         The teacher, on the student's device.
@@ -103,9 +109,10 @@ def build_frozen_teacher(
     source = f'{checkpoint} of the teacher {name!r}'
     segmentor.load_state_dict(own | match_tensors(weights, own, source=source))
     origin = {'checkpoint': str(checkpoint), 'sha256': file_digest(checkpoint)}
-    teacher = FrozenTeacher(segmentor, student, origin)
+    teacher = teacher_type(segmentor, student, origin)
     segmentor.to(memory_format=torch.channels_last)  # as the student
-    return teacher.to(next(student.parameters()).device)
+    teacher.to(next(student.parameters()).device)
+    return teacher
 
 
 def file_digest(path: str | Path) -> str:

@@ -44,6 +44,21 @@ class Teacher(nn.Module):
         """
         return super().train(False)
 
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """Move as MMEngine's models do: the data preprocessor of the segmentor follows.
+
+        Args:
+            *args: of ``nn.Module.to``.
+            **kwargs: of ``nn.Module.to``.
+
+        Returns:
+            The teacher.
+        """
+        # nn.Module.to moves tensors alone; BaseModel.to also tells the preprocessor, which puts
+        # the batches of an evaluation on its device.
+        self.segmentor.to(*args, **kwargs)
+        return super().to(*args, **kwargs)
+
     def inputs(self, images: Tensor, labels: Tensor) -> Tensor:
         """Return what this teacher looks at when it teaches labelled images; here the images.
 

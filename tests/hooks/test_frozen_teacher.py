@@ -110,6 +110,20 @@ def build(path, config=None, student=None):
     return build_frozen_teacher('big', config or teacher_config(), str(path), student)
 
 
+def test_the_teachers_data_preprocessor_follows_the_student_to_its_device(tmp_path):
+    """``val_step`` puts a batch on the device of the preprocessor, a plain attribute of it."""
+    write_teacher(tmp_path / 't.pth')
+    student = MODELS.build(toy_segmentor_config())
+    assert build(tmp_path / 't.pth', student=student).segmentor.data_preprocessor.device.type == (
+        'cpu'
+    )
+    student.backbone.to('meta')  # parameters alone: normalisation is read when a teacher is built
+    teacher = build(tmp_path / 't.pth', student=student)
+    assert teacher.segmentor.data_preprocessor.device.type == 'meta'
+    assert teacher.segmentor.data_preprocessor.mean.device.type == 'meta'
+    assert {tensor.device.type for tensor in teacher.state_dict().values()} == {'meta'}
+
+
 def test_building_draws_no_random_numbers(tmp_path):
     write_teacher(tmp_path / 't.pth')
     student = MODELS.build(toy_segmentor_config())

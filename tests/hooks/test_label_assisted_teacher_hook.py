@@ -74,6 +74,15 @@ def test_teacher_has_the_weights_of_the_file_and_is_shown_the_released_code(chec
     assert abs(noise.std().item() - 0.035) < 4 * 0.035 / (2 * 3000) ** 0.5
 
 
+def test_its_data_preprocessor_follows_the_student_to_its_device(checkpoint):
+    method = student()
+    method.student.backbone.to('meta')
+    attached(method, checkpoint[0])
+    teacher = method.teachers['teacher']
+    assert teacher.segmentor.data_preprocessor.device.type == 'meta'
+    assert teacher.segmentor.backbone.conv.weight.device.type == 'meta'
+
+
 def test_codes_of_the_hook_replace_those_of_training(checkpoint):
     method = student()
     codes = dict(type='dts.LabelCodes', family='permuted_ramp', pixel_sigma=0.0, channel_drop=1.0)
