@@ -40,8 +40,7 @@ class AttentionTransfer(nn.Module):
 
         L = 1 / |V| sum_{p in V} (a(s)_p - a(t)_p)^2,   a(f) = m / ||m||,  m_p = mean_c f_{c,p}^2
 
-    with the norm over the valid positions of an image. Channels of the two maps may differ in the
-    paper; here an adapter makes them equal.
+    with the norm over the valid positions of an image. The two maps may differ in channels.
 
     Source: Zagoruyko and Komodakis, ICLR 2017 (arXiv 1612.03928); weight 1e4 beside LogitKD in
     winycg/CIRKD, which averages over N H W too.
@@ -52,14 +51,14 @@ class AttentionTransfer(nn.Module):
         """Return the loss.
 
         Args:
-            student: (B, C, h, w).
-            teacher: (B, C, h, w).
+            student: (B, C_S, h, w).
+            teacher: (B, C_T, h, w).
             valid: (B, h, w) bool, True = counts; None counts every position.
 
         Returns:
             Scalar >= 0; 0 for equal features.
         """
-        student, teacher, valid = prepare(student, teacher, valid)
+        student, teacher, valid = prepare(student, teacher, valid, any_channels=True)
         return masked_mean((_attention(student) - _attention(teacher)).square(), valid)
 
 

@@ -20,7 +20,7 @@ class IFVD(nn.Module):
         m(f)_p = cos(f_p, mean of f_q over q in V with y_q = y_p)
 
     with means per image, through which gradients flow. V has the positions whose nearest label is
-    a class. Channels of the two maps may differ in the paper; here an adapter makes them equal.
+    a class. The two maps may differ in channels.
 
     Source: Wang et al., ECCV 2020, YukangWang/IFVD; weight 20 beside LogitKD and a critic there, 10
     in wzpscott/SegDistill.
@@ -43,8 +43,8 @@ class IFVD(nn.Module):
         """Return the loss.
 
         Args:
-            student: (B, C, h, w).
-            teacher: (B, C, h, w).
+            student: (B, C_S, h, w).
+            teacher: (B, C_T, h, w).
             valid: (B, h, w) bool, True = counts; None counts every position with a class.
             labels: (B, H, W) int64, values outside of [0, K-1] = no class.
 
@@ -54,7 +54,7 @@ class IFVD(nn.Module):
         labels = labels_at(labels, student.shape[-2:])
         has_class = (labels >= 0) & (labels < self.num_classes)
         valid = has_class if valid is None else valid & has_class
-        student, teacher, valid = prepare(student, teacher, valid)
+        student, teacher, valid = prepare(student, teacher, valid, any_channels=True)
         slots = labels.where(valid, self.num_classes).flatten(1)  # (B, N)
         member = student.new_zeros(len(slots), self.num_classes + 1, slots.shape[1])
         member = member.scatter(1, slots[:, None], 1.0)[:, :-1]  # (B, K, N)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def prepare(
-    student: Tensor, teacher: Tensor, valid: Tensor | None = None
+    student: Tensor, teacher: Tensor, valid: Tensor | None = None, *, any_channels: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return both maps and the mask as every loss wants them.
 
@@ -21,22 +21,31 @@ def prepare(
         student: (B, C, h, w).
         teacher: (B, C, h, w).
         valid: (B, h, w) bool, True = counts; None counts every position.
+        any_channels: whether the maps may differ in C.
 
     Returns:
         Student and teacher in float32 or float64, 0 where not valid, the teacher without gradient;
         and the mask.
 
     Raises:
-        ValueError: if the sizes do not agree.
+        ValueError: if one is no map, or the sizes do not agree.
     """
-    if student.ndim != 4 or student.shape != teacher.shape:
+    check_maps(student, teacher)
+    positions = (student.shape[0], *student.shape[2:])
+    if any_channels and positions != (teacher.shape[0], *teacher.shape[2:]):
+        raise ValueError(
+            f'the map of the student is {tuple(student.shape)}, that of the teacher '
+            f'{tuple(teacher.shape)}; this loss compares (B, C, h, w) of any channels and one '
+            "size: add adapter=dict(type='dts.ResizeAdapter', resize='student') to the entry of "
+            'distill, or tap other modules'
+        )
+    if not any_channels and student.shape != teacher.shape:
         raise ValueError(
             f'the map of the student is {tuple(student.shape)}, that of the teacher '
             f'{tuple(teacher.shape)}; a loss compares (B, C, h, w) of one shape: add '
             "adapter=dict(type='dts.ConvAdapter', in_channels=..., out_channels=..., "
             "resize='student') to the entry of distill, or tap other modules"
         )
-    positions = (student.shape[0], *student.shape[2:])
     if valid is None:
         valid = torch.ones(positions, dtype=torch.bool, device=student.device)
     if valid.shape != positions:
@@ -46,6 +55,24 @@ def prepare(
         for maps in (student, teacher.detach())
     )
     return student, teacher, valid
+
+
+def check_maps(student: Tensor, teacher: Tensor) -> None:
+    """Refuse what is no map: tokens of a Transformer, vectors.
+
+    Args:
+        student: output of the student's tap.
+        teacher: output of the teacher's.
+
+    Raises:
+        ValueError: if one has not four axes.
+    """
+    for role, maps in (('student', student), ('teacher', teacher)):
+        if maps.ndim != 4:
+            raise ValueError(
+                f'the output of the {role} is {tuple(maps.shape)}, which is no map (B, C, h, w): '
+                f'{role}=... of the entry of distill must name a module that returns one'
+            )
 
 
 def full_precision(maps: Tensor) -> Tensor:

@@ -23,9 +23,10 @@ def test_two_pixels_of_a_class_by_hand():
     assert loss.item() == pytest.approx((1 - 0.5**0.5) ** 2, abs=1e-6)
 
 
-def test_equals_a_loop_over_images_and_classes_in_value_and_gradient():
-    student, teacher = torch.randn(2, 2, 5, 4, 6, dtype=torch.float64)
-    student.requires_grad_()
+@pytest.mark.parametrize('channels', [5, 3])
+def test_equals_a_loop_over_images_and_classes_in_value_and_gradient(channels):
+    student = torch.randn(2, 5, 4, 6, dtype=torch.float64, requires_grad=True)
+    teacher = torch.randn(2, channels, 4, 6, dtype=torch.float64)
     labels = torch.randint(0, 3, (2, 4, 6))
     labels[0, :2, :2] = 255
     labels[1, 0, 0] = 200  # no class of this data set
