@@ -58,7 +58,8 @@ class CheckpointModels(BaseModel):
         segmentor: config of the segmentor that all of them are instances of.
         checkpoint: the file.
         models: names to evaluate; None takes all that the file holds. A file with several students
-            has ``mean`` too, the mean of their logits.
+            has ``mean`` too, the mean of their logits; a label-assisted network has two names, see
+            ``dts.label_assisted.views.input_views``.
         tta: config of a test-time augmentation model such as ``SegTTAModel`` that wraps each
             network; None predicts once per image.
 
@@ -76,25 +77,30 @@ class CheckpointModels(BaseModel):
         super().__init__()
         states = checkpoint_states(checkpoint)
         students = [name for name in states if name.partition('_')[0] == 'student']
-        available = [*states, MEAN] if len(students) > 1 else list(states)
-        unknown = [name for name in models or () if name not in available]
+        first = MODELS.build(segmentor)  # says under which names such a network is evaluated
+        sources = {view: name for name in states for view in input_views(name, first)}
+        if len(students) > 1:
+            sources[MEAN] = MEAN
+        unknown = [name for name in models or () if name not in sources]
         if unknown:
             raise ValueError(
                 f'{checkpoint} holds no network named {", ".join(map(repr, unknown))}, it has: '
-                f'{", ".join(available)}; choose with --models'
+                f'{", ".join(sources)}; choose with --models'
             )
-        self.names = list(models or available)
-        needed = {*self.names, *(students if MEAN in self.names else ())} - {MEAN}
-        segmentors = {name: MODELS.build(segmentor) for name in states if name in needed}
-        for name, network in segmentors.items():
-            _load(network, states[name], f'{name} of {checkpoint}')
+        self.names = list(models or sources)
+        needed = {sources[name] for name in self.names}
+        needed |= set(students) if MEAN in needed else set()
+        segmentors: dict[str, nn.Module] = {}
+        for name in (name for name in states if name in needed):
+            segmentors[name] = MODELS.build(segmentor) if segmentors else first
+            _load(segmentors[name], states[name], f'{name} of {checkpoint}')
         self._segmentors = nn.ModuleList(segmentors.values())
-        if MEAN in self.names:
+        if MEAN in needed:
             segmentors[MEAN] = MeanSegmentor([segmentors[name] for name in students])
         self.networks: dict[str, nn.Module] = {}
-        for name in self.names:
-            for view, shown in input_views(name, segmentors[name]).items():
-                self.networks[view] = MODELS.build({**tta, 'module': shown}) if tta else shown
+        for view in self.names:
+            shown = input_views(sources[view], segmentors[sources[view]])[view]
+            self.networks[view] = MODELS.build({**tta, 'module': shown}) if tta else shown
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
         """Refuse: each network is asked by itself.

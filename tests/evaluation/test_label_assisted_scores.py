@@ -10,6 +10,7 @@ from mmengine.evaluator import Evaluator
 from test_loops import ToyDataset, ToyRunner, collate
 from torch.utils.data import DataLoader
 
+from dts.evaluation.checkpoint_models import CheckpointModels
 from dts.evaluation.loops import ModelsTestLoop, ModelsValLoop
 from dts.evaluation.metric import SegmentationMetric
 from dts.evaluation.models import available_models, select_models
@@ -71,3 +72,18 @@ def test_a_file_is_scored_with_labels_and_without(tmp_path):
     loader, evaluator = loader_and_evaluator()
     loop = ModelsTestLoop(ToyRunner(model, tmp_path), loader, evaluator)
     check(loop.run(), loader)
+
+
+@pytest.mark.parametrize('names', [['teacher_zeroed'], ['teacher_zeroed', 'teacher_with_labels']])
+def test_scores_of_a_file_can_be_chosen_by_name(tmp_path, names):
+    """``tools/test.py --models`` gives the same names to the model and to the loop."""
+    file = str(tmp_path / 'iter_1.pth')
+    torch.save(oracle_method().student.state_dict(), file)
+    model = CheckpointModels(oracle_config(), file, names)
+    loader, evaluator = loader_and_evaluator()
+    loop = ModelsTestLoop(ToyRunner(model, tmp_path), loader, evaluator, models=names)
+    assert list(model.networks) == names
+    scores = loop.run()
+    assert [name for name in scores if name.endswith('/mIoU')] == [f'{n}/mIoU' for n in names]
+    with pytest.raises(ValueError, match="'student', it has: teacher_with_labels, teacher_zeroed;"):
+        CheckpointModels(oracle_config(), file, ['student'])

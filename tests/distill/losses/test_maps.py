@@ -229,7 +229,9 @@ def test_mean_over_the_valid():
 def test_sizes_that_do_not_agree_are_named():
     with pytest.raises(ValueError, match=r'student is \(1, 2, 4, 4\), that of the teacher \(1, 3'):
         prepare(torch.zeros(1, 2, 4, 4), torch.zeros(1, 3, 4, 4))
-    with pytest.raises(ValueError, match=r'1, 3, 8, 8\); this loss compares .* any channels and one'):
+    with pytest.raises(
+        ValueError, match=r'1, 3, 8, 8\); this loss compares .* any channels and one'
+    ):
         prepare(torch.zeros(1, 2, 4, 4), torch.zeros(1, 3, 8, 8), any_channels=True)
     with pytest.raises(ValueError, match=r'output of the teacher is \(1, 16, 3\), which is no map'):
         prepare(torch.zeros(1, 3, 4, 4), torch.zeros(1, 16, 3))
