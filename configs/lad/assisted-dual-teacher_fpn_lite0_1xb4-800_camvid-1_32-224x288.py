@@ -1,6 +1,8 @@
 # A label-assisted teacher (LAD) on 11 labelled CamVid frames beside Dual Teacher on the others: our combination. Not scored yet, see README.md.
+# Both stages in one command: python tools/train_chain.py configs/lad/chain_camvid_semi.yml
 _base_ = ['../dual_teacher/dual-teacher_fpn_lite0_1xb4-800_camvid-1_32-224x288.py']
-teacher = 'lad-teacher_fpn_lite0_1xb4-800_camvid-224x288'
+# Of the same 11 frames: a teacher of all labels would hand on those that this run must not see.
+teacher = 'lad-teacher_fpn_lite0_1xb4-800_camvid-1_32-224x288'
 # 3.0 is LAD's weight of channel-wise distillation at temperature 4, the default loss.
 model = dict(type='dts.AssistedDualTeacher', assist_weight=3.0)
 custom_hooks = [

@@ -191,3 +191,17 @@ def test_all_pairs_are_there() -> None:
     published = (FOLDER / 'published.md').read_text()
     for network, score in PUBLISHED.items():
         assert f'| {score} | `lad_{network}_4xb4-40k_voc2012-512x512.py` |' in published
+
+
+@pytest.mark.parametrize(
+    'name', ['lad_fpn_lite0_1xb4-800_camvid', 'assisted-dual-teacher_fpn_lite0_1xb4-800_camvid-1_32']
+)
+def test_the_teacher_was_shown_no_label_that_its_student_must_not_see(name: str) -> None:
+    config = read(f'{name}-224x288')
+    (hook,) = (h for h in config.custom_hooks if h.type == 'dts.LabelAssistedTeacherHook')
+    first = read(Path(hook.config).stem)
+    assert (CONFIGS.parent / hook.config).is_file()
+    assert hook.checkpoint == f'work_dirs/{Path(hook.config).stem}/iter_800.pth'
+    lists = [c.train_dataloader.dataset.streams.labeled.ann_file for c in (first, config)]
+    assert lists[0] == lists[1]
+    assert ('1_32' in lists[0]) == ('1_32' in name)

@@ -375,7 +375,12 @@ def test_every_chain_file_can_be_planned(file: Path, monkeypatch: pytest.MonkeyP
     for run in runs.values():
         assert run.config.final_test
         assert 0 < run.config.default_hooks.checkpoint.interval < run.num_steps
-        assert bool(run.stage.teachers) == (run.config.model.type == 'dts.Distillation')
+        learns = run.config.model.type in ('dts.Distillation', 'dts.AssistedDualTeacher')
+        assert bool(run.stage.teachers) == learns
+        labels = run.config.train_dataloader.dataset.streams.labeled.ann_file
+        for name in run.stage.teachers.values():  # or it would hand on labels that are hidden here
+            shown = runs[name].config.train_dataloader.dataset.streams.labeled.ann_file
+            assert shown == labels
     assert file.read_text().startswith('# ')
 
 
