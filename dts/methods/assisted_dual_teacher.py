@@ -72,13 +72,14 @@ class AssistedDualTeacher(DualTeacher):
             student: as in ``TeacherStudent``.
 
         Raises:
-            ValueError: if both have a teacher of one name.
+            ValueError: if both have a teacher of one name, or hand over the same kind.
         """
-        if self.has_teachers and bool(self.teachers.moving) != bool(bank.moving):
-            moving, frozen = (bank, self.teachers) if bank.moving else (self.teachers, bank)
-            moving.extend(frozen)
-            bank = moving
-        super().attach_teachers(bank, student)
+        if not self.has_teachers or bool(self.teachers.moving) == bool(bank.moving):
+            super().attach_teachers(bank, student)
+            return
+        moving, frozen = (bank, self.teachers) if bank.moving else (self.teachers, bank)
+        moving.extend(frozen)
+        self._teachers = moving
 
     @property
     def assistant(self) -> Teacher:

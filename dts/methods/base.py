@@ -73,8 +73,22 @@ class TeacherStudent(BaseModel, ABC):
         Args:
             bank: the teachers; stays the hook's, and outside of the module tree.
             student: name of the student that they follow.
+
+        Raises:
+            ValueError: if another hook did so before.
         """
+        self._check_only(self._teachers, bank)
         self._teachers = bank
+
+    def _check_only(self, current: TeacherBank | None, bank: TeacherBank) -> None:
+        """Refuse a second bank, which would replace the first one unnoticed."""
+        if current is not None and current is not bank:
+            raise ValueError(
+                f'two hooks own teachers of {type(self).__name__}, {current.names} and '
+                f'{bank.names}: leave one of them in custom_hooks, and name several trained '
+                'teachers in teachers of one hook, dts.FrozenTeacherHook or '
+                'dts.LabelAssistedTeacherHook'
+            )
 
     def expose(self, **tensors: Tensor) -> None:
         """Show what a step made to the observers that hooks attached; for pictures and counts.

@@ -64,7 +64,7 @@ class Distillation(TeacherStudent):
             check_tap(self.student, term.student_tap, f'student of distill[{index}]')
 
     def attach_teachers(self, bank: TeacherBank, student: str = 'student') -> None:
-        """Let a hook hand over the teachers, after a look whether they have what is tapped.
+        """Let a hook hand over the teachers, and look whether they have what is tapped.
 
         Args:
             bank: the teachers.
@@ -74,12 +74,7 @@ class Distillation(TeacherStudent):
             ValueError: if another hook did so before, a term asks for a teacher that is not there,
                 or taps a module that it has not.
         """
-        if self.has_teachers:
-            raise ValueError(
-                f'two hooks own teachers of Distillation, {self.teachers.names} and {bank.names}: '
-                'name all of them in teachers of one hook, dts.FrozenTeacherHook or '
-                'dts.LabelAssistedTeacherHook'
-            )
+        super().attach_teachers(bank, student)
         for index, term in self._terms():
             name = term.teacher_name or bank.active
             if name not in bank.names:
@@ -87,7 +82,6 @@ class Distillation(TeacherStudent):
                     f'distill[{index}].teacher_name is {name!r}, the teachers are {bank.names}'
                 )
             check_tap(bank[name].segmentor, term.teacher_tap, f'teacher of distill[{index}]')
-        super().attach_teachers(bank, student)
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.

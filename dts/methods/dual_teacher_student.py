@@ -119,11 +119,15 @@ class DualTeacherStudent(TeacherStudent):
         Args:
             bank: the teachers.
             student: name of the student that they follow.
+
+        Raises:
+            ValueError: if another hook did so for this student before.
         """
+        self._check_only(self._banks.get(student), bank)
         self._banks[student] = bank
         if student == 'student':
             self.host.attach_teachers(bank)  # its ramps count the updates of the first teacher
-        super().attach_teachers(TeacherBank.joined(list(self._banks.values())))
+        self._teachers = TeacherBank.joined(list(self._banks.values()))
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
         """Return the losses of one step.

@@ -106,13 +106,17 @@ def test_without_weight_nobody_is_asked() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match='assist_weight must be a number >= 0, got -1'):
         AssistedDualTeacher(toy_segmentor_config(), assist_weight=-1)
-    method = build('dts.AssistedDualTeacher')
+    method: Any = MODELS.build(
+        dict(type='dts.AssistedDualTeacher', student=toy_segmentor_config(), **SETTINGS)
+    )
     method.attach_teachers(TeacherBank.from_student(method.student, ['teacher.0']))
     with pytest.raises(RuntimeError, match=r'needs one trained teacher, got \[\]: add'):
         losses_of(method)
     method = build('dts.AssistedDualTeacher')
     with pytest.raises(ValueError, match="two hooks make a teacher named 'teacher'"):
         method.attach_teachers(TeacherBank({'teacher': assistant_of(method.student)}))
+    with pytest.raises(ValueError, match=r"two hooks own teachers .* and \['teacher.2'\]: leave"):
+        method.attach_teachers(TeacherBank.from_student(method.student, ['teacher.2']))
     assert isinstance(method, DualTeacher)
 
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from dts.methods.base import valid_pixels
 from dts.registry import MODELS
 from dts.segmentor import Box, HeadLogits
+from dts.teachers.bank import TeacherBank
 from toys import toy_batch, toy_sample, toy_segmentor_config
 
 
@@ -77,6 +78,16 @@ def test_terms_are_summed_and_statistics_are_not(method):
     )
     assert total == 3
     assert logged['stat_ratio'] == 5
+
+
+def test_teachers_of_a_second_hook_are_refused_not_taken(method):
+    first = TeacherBank.from_student(method.student, ['teacher'])
+    method.attach_teachers(first)
+    method.attach_teachers(first)
+    message = r"two hooks own teachers of Supervised, \['teacher'\] and \['teacher.0'\]: leave one"
+    with pytest.raises(ValueError, match=message):
+        method.attach_teachers(TeacherBank.from_student(method.student, ['teacher.0']))
+    assert method.teachers is first
 
 
 def test_valid_pixels_are_the_image_without_its_padding():

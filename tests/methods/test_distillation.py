@@ -321,7 +321,9 @@ def test_wrong_taps_and_teachers_are_refused_before_the_first_step():
             MODELS.build(dict(type='dts.Distillation', student=student_config(), distill=[LOGITS]))
         )
     method = build(LOGITS)
-    message = r"two hooks own teachers .*'teacher'.* and .*'big'.*: name all of them in teachers"
+    message = (
+        r"two hooks own teachers .*'teacher'.* and .*'big'.*: leave one of them .* name several"
+    )
     with pytest.raises(ValueError, match=message):
         method.attach_teachers(TeacherBank({'big': method.teachers['teacher']}))
     with pytest.raises(ValueError, match=r'add adapter=dict'):

@@ -15,10 +15,11 @@ THRESHOLD = 0.5
 OPERATIONS = (BetaCutMix(), ClassMix())
 
 
-def build(active=0, num_classes=3, **kwargs):
+def build(active=0, num_classes=3, num_teachers=2, **kwargs):
     config = dict(type='dts.DualTeacher', student=toy_segmentor_config(num_classes), **kwargs)
     method = MODELS.build({'threshold': THRESHOLD, **config}).train()
-    bank = TeacherBank.from_student(method.student, ['teacher.0', 'teacher.1'])
+    names = [f'teacher.{index}' for index in range(num_teachers)]
+    bank = TeacherBank.from_student(method.student, names)
     torch.manual_seed(0)
     with torch.no_grad():  # teachers of their own, as after some training
         for name in bank.names:
@@ -154,9 +155,9 @@ def test_without_consistency_the_term_and_its_forward_are_gone():
 
 
 def test_more_teachers_than_operations_use_them_in_turn():
-    method = build(threshold=0.0, consistency_weight=0.0)
-    bank = TeacherBank.from_student(method.student, ['teacher.0', 'teacher.1', 'teacher.2'])
-    method.attach_teachers(bank)
+    method = build(num_teachers=3, threshold=0.0, consistency_weight=0.0)
+    bank = method.teachers
+    bank['teacher.2'].load_state_dict(bank['teacher.0'].state_dict())
     bank.active = 'teacher.2'
     third = losses_of(method)
     bank.active = 'teacher.0'

@@ -15,6 +15,7 @@ from dts.methods.composition import COMPOSITIONS
 from dts.models.mean_segmentor import MEAN
 from dts.registry import HOOKS, MODELS
 from dts.targets.exchange import EXCHANGE_RULES
+from dts.teachers.bank import TeacherBank
 from toys import toy_batch, toy_segmentor_config, uda_batch
 
 SHARES = tuple(COMPOSITIONS)
@@ -442,3 +443,11 @@ def test_one_graph_at_a_time_is_held():
     run.method.host.learn = watched
     run.train(uda_batch())
     assert alive == [False, True]
+
+
+@pytest.mark.parametrize('student', ['student', 'student_2'])
+def test_a_second_bank_of_a_group_is_refused(student):
+    method = groups(self_training()).method
+    bank = TeacherBank.from_student(method.student, ['teacher.0'])
+    with pytest.raises(ValueError, match='two hooks own teachers of '):
+        method.attach_teachers(bank, student)

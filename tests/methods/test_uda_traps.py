@@ -153,6 +153,8 @@ def forward(network: Any, images: torch.Tensor) -> torch.Tensor:
 
 
 def runner_of(method: Any, name: str) -> SimpleNamespace:
+    """What a hook asks of a runner that has just started: no hook attached teachers yet."""
+    method._teachers = None
     hub = MessageHub.get_instance(f'traps_{name}')
     return SimpleNamespace(model=method, message_hub=hub, _resume=True)
 
@@ -192,6 +194,7 @@ def test_trap_02_a_resumed_teacher_goes_on_with_its_counter(first_count: int) ->
     for _ in range(3):
         step()
     saved = copy.deepcopy(hook.bank.state_dict())
+    runner = runner_of(method, 'counter')
     hook = EmaTeacherHook(decay=1.0, first_count=first_count)
     hook.after_load_checkpoint(runner, {'dts': {'teachers': saved}})
     hook.before_train(runner)
@@ -222,7 +225,7 @@ def test_trap_04_weights_are_of_the_batch_of_the_image_or_of_the_pixel(
     probs = torch.tensor([[[0.5], [0.3], [0.2]]]).expand(2, 3, 256).clone()
     probs[0, :, :128] = torch.tensor([[0.95], [0.03], [0.02]])  # the upper half of one image
     probs = probs.view(2, 3, 16, 16)
-    method.attach_teachers(SimpleNamespace(probabilities=lambda images: probs))
+    method.teachers.probabilities = lambda images: probs
     shown: dict[str, torch.Tensor] = {}
     method.observers.append(shown.update)
     losses_of(method)
@@ -308,7 +311,7 @@ def test_trap_09_the_weight_of_masking_scales_fused_and_detail_alike() -> None:
     scaled = build(two_resolutions(), masking=dict(**rest, weight=0.25))
     scaled.load_state_dict(method.state_dict())
     scaled.student.load_state_dict(method.student.state_dict())
-    scaled.attach_teachers(method.teachers)
+    scaled.teachers['teacher'].load_state_dict(method.teachers['teacher'].state_dict())
     _, quarter = losses_of(scaled)
     for head in ('decode', 'detail'):
         key = f'masked.{head}.loss_ce'
