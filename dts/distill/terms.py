@@ -21,7 +21,7 @@ class DistillTerm(nn.Module):
     Args:
         student: path of the student's tap.
         teacher: path of the teacher's tap.
-        loss: config of a loss of ``dts.distill.losses``.
+        loss: config of a loss of ``dts.distill.losses``, or a built one.
         student_index: which output of the student's tap, see ``dts.distill.taps.Tap``.
         teacher_index: which output of the teacher's.
         teacher_name: the teacher; None for the active one.
@@ -36,7 +36,7 @@ class DistillTerm(nn.Module):
 
     def __init__(
         self,
-        loss: ConfigType,
+        loss: ConfigType | nn.Module,
         student: str = LOGITS,
         teacher: str = LOGITS,
         *,
@@ -59,7 +59,7 @@ class DistillTerm(nn.Module):
             raise ValueError(f'weight must not be negative, got {weight!r}')
         self.mask = mask
         self.ignore_index = ignore_index
-        self.loss = MODELS.build(loss)
+        self.loss = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
         self.adapter = MODELS.build(adapter) if adapter else None
 
     @property
@@ -90,9 +90,7 @@ class DistillTerm(nn.Module):
         if self.adapter is not None:
             student, teacher = self.adapter(student, teacher)
         valid = valid_at(labels, student.shape[-2:], self.mask, self.ignore_index)  # (B, h, w)
-        if getattr(self.loss, 'needs_labels', False):
-            return self.loss(student, teacher, valid, labels)
-        return self.loss(student, teacher, valid)
+        return compare(self.loss, student, teacher, valid, labels)
 
     def untouched(self, like: Tensor) -> Tensor:
         """Return 0, connected to every weight of the term: what a skipped term contributes.
@@ -104,6 +102,50 @@ class DistillTerm(nn.Module):
         """
         zero = like.new_zeros(())
         return zero + sum(0.0 * parameter.sum() for parameter in self.parameters())
+
+
+def compare(
+    loss: nn.Module, student: Tensor, teacher: Tensor, valid: Tensor, labels: Tensor
+) -> Tensor:
+    """Return a distillation loss, whether it asks for labels or not.
+
+    Args:
+        loss: a loss of ``dts.distill.losses``.
+        student: (B, C, h, w).
+        teacher: (B, C, h, w).
+        valid: (B, h, w) bool, True = counts.
+        labels: (B, H, W) int64, given to a loss with ``needs_labels``.
+
+    Returns:
+        Scalar.
+    """
+    extra = (labels,) if getattr(loss, 'needs_labels', False) else ()
+    value: Tensor = loss(student, teacher, valid, *extra)
+    return value
+
+
+def build_loss(config: ConfigType, num_classes: int, ignore_index: int, where: str) -> nn.Module:
+    """Build a distillation loss and compare what it says of the labels with the run.
+
+    Args:
+        config: of a loss of ``dts.distill.losses``.
+        num_classes: K of the student.
+        ignore_index: label of pixels that are left out.
+        where: its key in the config, for errors.
+
+    Raises:
+        ValueError: if it expects other classes, or another label of ignored pixels.
+    """
+    loss: nn.Module = MODELS.build(config)
+    of_run = {'num_classes': num_classes, 'ignore_index': ignore_index}
+    for name, value in of_run.items():
+        if getattr(loss, name, value) != value:
+            raise ValueError(
+                f'{where} has {name}={getattr(loss, name)}, the '
+                f'{"student" if name == "num_classes" else "criterion"} {value}: '
+                f'set {name}={value} in {where}'
+            )
+    return loss
 
 
 def build_terms(
@@ -136,11 +178,10 @@ def build_terms(
         try:
             if not any(value for _, value in schedule_points(config.get('weight', 1.0))):
                 continue
-            term = DistillTerm(**config, ignore_index=ignore_index)
+            loss = build_loss(config['loss'], num_classes, ignore_index, f'{where}.loss')
+            term = DistillTerm(**{**config, 'loss': loss}, ignore_index=ignore_index)
         except (TypeError, KeyError, ValueError) as error:
-            raise ValueError(f'{where}: {error}') from error
-        of_loss = getattr(term.loss, 'num_classes', num_classes)
-        if of_loss != num_classes:
-            raise ValueError(f'{where}.loss has num_classes={of_loss}, the student {num_classes}')
+            text = str(error)
+            raise ValueError(text if text.startswith(where) else f'{where}: {text}') from error
         terms[str(index)] = term
     return terms

@@ -17,6 +17,7 @@ import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
+from dts.distill.terms import build_loss, compare
 from dts.methods.base import check_not_negative
 from dts.methods.dual_teacher import DualTeacher
 from dts.methods.host import Half, Views
@@ -61,7 +62,8 @@ class AssistedDualTeacher(DualTeacher):
     ) -> None:
         super().__init__(student, criterion, **dual_teacher)  # type: ignore[arg-type]
         check_not_negative(assist_weight=assist_weight)
-        self.assist = MODELS.build(assist or {'type': 'dts.ChannelWiseKD', 'temperature': 4.0})
+        assist = assist or {'type': 'dts.ChannelWiseKD', 'temperature': 4.0}
+        self.assist = build_loss(assist, self.student.num_classes, self.ignore_index, 'assist')
         self.assist_weight = assist_weight
 
     def attach_teachers(self, bank: TeacherBank, student: str = 'student') -> None:
@@ -108,8 +110,9 @@ class AssistedDualTeacher(DualTeacher):
         """
         losses = super().learn_labeled(views, heads)
         if self.assist_weight > 0:
-            valid = views.labels != getattr(self.criterion, 'ignore_index', 255)
-            term = self.assist(heads[0].logits, self._ask(views), valid)
+            valid = views.labels != self.ignore_index
+            scores = self._ask(views)
+            term = compare(self.assist, heads[0].logits, scores, valid, views.labels)
             losses['assist.loss_kd'] = self.assist_weight * term
         return losses
 

@@ -67,6 +67,11 @@ class TeacherStudent(BaseModel, ABC):
         """The segmentors that are trained, by the names that evaluation and checkpoints use."""
         return {'student': self.student}
 
+    @property
+    def ignore_index(self) -> int:
+        """Label of pixels that the criterion leaves out; 255 if it does not say."""
+        return getattr(self.criterion, 'ignore_index', 255)
+
     def attach_teachers(self, bank: TeacherBank, student: str = 'student') -> None:
         """Let a hook hand over the teachers.
 

@@ -58,8 +58,7 @@ class Distillation(TeacherStudent):
         distill: Sequence[ConfigType],
     ) -> None:
         super().__init__(student, criterion)
-        ignore_index = getattr(self.criterion, 'ignore_index', 255)
-        self.terms = build_terms(distill, self.student.num_classes, ignore_index)
+        self.terms = build_terms(distill, self.student.num_classes, self.ignore_index)
         for index, term in self._terms():
             check_tap(self.student, term.student_tap, f'student of distill[{index}]')
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from dts.distill.mask import valid_at
 from dts.distill.taps import LOGITS, Tap, record
+from dts.distill.terms import build_loss, compare
 from dts.methods.base import TeacherStudent, stack_labels
 from dts.models.label_assisted_segmentor import LabelAssistedEncoderDecoder
 from dts.registry import MODELS
@@ -86,9 +87,9 @@ class LabelAssistedTeacher(TeacherStudent):
         if paths not in get_args(Paths):
             raise ValueError(f'paths must be one of {get_args(Paths)}, got {paths!r}')
         self.paths = paths
-        self.consistency = MODELS.build(
-            consistency or {'type': 'dts.ChannelWiseKD', 'temperature': 4.0}
-        )
+        consistency = consistency or {'type': 'dts.ChannelWiseKD', 'temperature': 4.0}
+        num_classes = self.student.num_classes
+        self.consistency = build_loss(consistency, num_classes, self.ignore_index, 'consistency')
         self.consistency_weight = consistency_weight
 
     def loss(self, inputs: BranchInputs, data_samples: BranchSamples) -> Losses:
@@ -111,9 +112,10 @@ class LabelAssistedTeacher(TeacherStudent):
         losses = self.score_heads(first.heads, labels, 'path_1')
         losses |= self.score_heads(second.heads, labels, 'path_2')
 
-        valid = valid_at(labels, first.logits.shape[-2:])  # (B, h, w)
-        consistency = self.consistency(first.logits, second.logits.detach(), valid)
-        consistency = consistency + self.consistency(second.logits, first.logits.detach(), valid)
+        one, other = first.logits, second.logits
+        valid = valid_at(labels, one.shape[-2:], ignore_index=self.ignore_index)  # (B, h, w)
+        consistency = compare(self.consistency, one, other.detach(), valid, labels)
+        consistency = consistency + compare(self.consistency, other, one.detach(), valid, labels)
         losses['loss_consistency'] = self.consistency_weight * consistency
         return losses
 

@@ -99,7 +99,14 @@ def test_a_skipped_term_is_a_zero_that_reaches_every_weight():
         (dict(loss=KD, weight=-1), r'distill\[1\]: weight must not be negative, got -1'),
         (dict(loss=KD, weight=dict(type='cosine')), r'distill\[1\]: a schedule is a number'),
         (dict(loss=KD, mask='any'), r"distill\[1\]: mask must be one of .*'any'"),
-        (dict(loss=dict(type='dts.IFVD', num_classes=19)), r'num_classes=19, the student 3'),
+        (
+            dict(loss=dict(type='dts.IFVD', num_classes=19)),
+            r'^distill\[1\]\.loss has num_classes=19, the student 3: set num_classes=3 in distill',
+        ),
+        (
+            dict(loss=dict(type='dts.BoundarySplitKD', ignore_index=0)),
+            r'^distill\[1\]\.loss has ignore_index=0, the criterion 255: set ignore_index=255 in',
+        ),
     ],
 )
 def test_mistakes_are_named_with_their_place(entry, text):

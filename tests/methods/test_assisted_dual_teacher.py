@@ -79,6 +79,13 @@ def test_step_is_that_of_dual_teacher_and_the_assistants_term(first: str) -> Non
     torch.testing.assert_close(added, 2.0 * term)
 
 
+def test_the_loss_of_the_assistant_may_ask_for_labels() -> None:
+    method = build('dts.AssistedDualTeacher', assist=dict(type='dts.IFVD', num_classes=3))
+    assert losses_of(method)[1]['assist.loss_kd'] > 0
+    with pytest.raises(ValueError, match=r'assist has num_classes=19, the student 3: set'):
+        build('dts.AssistedDualTeacher', assist=dict(type='dts.IFVD', num_classes=19))
+
+
 def test_temporary_teachers_stay_on_duty() -> None:
     method = build('dts.AssistedDualTeacher', 'frozen')
     assert method.teachers.active == 'teacher.1'

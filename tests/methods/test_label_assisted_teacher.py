@@ -13,6 +13,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from dts.distill.losses.boundary_split import BoundarySplitKD
 from dts.label_assisted.views import ZeroedCode
 from dts.methods.base import stack_labels
 from dts.registry import MODELS
@@ -140,6 +141,22 @@ def test_no_gradient_passes_the_stop(monkeypatch):
     assert [(one.requires_grad, other.requires_grad) for one, other in pairs] == [(True, False)] * 2
     assert torch.equal(pairs[0][0], pairs[1][1])
     assert torch.equal(pairs[0][1], pairs[1][0])
+
+
+def test_the_consistency_may_ask_for_labels(monkeypatch):
+    model = method(consistency=dict(type='dts.BoundarySplitKD', radius=1)).double()
+    inputs, samples = some_batch()
+    images, labels = inputs['labeled'].double(), stack_labels(samples['labeled'])
+    codes = [model.student.with_code(images, labels) for _ in range(2)]
+    queue = list(codes)
+    monkeypatch.setattr(model.student, 'with_code', lambda *args: queue.pop(0))
+    actual = model.loss({'labeled': images}, samples)['loss_consistency']
+    z1, z2 = (raw_scores(model, coded)[0] for coded in codes)
+    valid = F.interpolate(labels[:, None].float(), z1.shape[2:], mode='nearest-exact')[:, 0] != 255
+    loss = BoundarySplitKD(1)
+    expected = loss(z1, z2, valid, labels) + loss(z2, z1, valid, labels)
+    assert expected > 0
+    torch.testing.assert_close(actual, 5.0 * expected)
 
 
 def test_swapping_the_paths_leaves_the_consistency(monkeypatch):
