@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
+from mmengine.runner import Runner
 from mmseg.models.segmentors import EncoderDecoder
 
 from dts.hooks.frozen_teacher import FrozenTeacherHook
+from dts.hooks.teacher_hook import unwrap
+from dts.label_assisted.codes import check_ignored
 from dts.label_assisted.teacher import FrozenLabelAssistedTeacher
 from dts.registry import HOOKS
 from dts.teachers.frozen import FrozenTeacher, build_frozen_teacher
@@ -59,6 +63,22 @@ class LabelAssistedTeacherHook(FrozenTeacherHook):
             )
         super().__init__({NAME: {'config': config, 'checkpoint': checkpoint}, **more})
         self.codes: ConfigType = codes or RELEASED_CODES
+
+    def before_train(self, runner: Runner) -> None:
+        """Build and attach the teachers as ``dts.FrozenTeacherHook`` does.
+
+        Args:
+            runner: the runner.
+
+        Raises:
+            ValueError: if the run was started with other teachers, or the student's criterion takes
+                another label for ignored than the teacher's codes.
+        """
+        super().before_train(runner)
+        codes: Any = self.bank[NAME].segmentor.codes
+        check_ignored(
+            codes.ignore_index, unwrap(runner).ignore_index, 'the teacher that sees labels'
+        )
 
     def build(self, name: str, entry: ConfigType, student: EncoderDecoder) -> FrozenTeacher:
         """Build a teacher as a frozen one is, and give the one that sees labels its own input.

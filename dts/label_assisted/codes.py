@@ -1,6 +1,6 @@
 """Codes that show labels to a network as further input channels.
 
-    y        labels, 255 where ignored             labels
+    y        labels, ignore_index where ignored    labels
     W_b      code of every class in image b        class_codes
     e        noise of a pixel                      pixel_sigma
     K        classes; code K is that of ignored and padded pixels
@@ -113,6 +113,25 @@ def look_up(class_codes: Tensor, labels: Tensor, ignore_index: int = 255) -> Ten
     return class_codes[images, rows].permute(0, 3, 1, 2)
 
 
+def check_ignored(of_codes: int, of_criterion: int, where: str) -> None:
+    """Refuse codes that take another label for ignored: they would code a class that is none.
+
+    Args:
+        of_codes: their ``ignore_index``.
+        of_criterion: that of the loss of labels.
+        where: the codes in the config.
+
+    Raises:
+        ValueError: if they differ.
+    """
+    if of_codes != of_criterion:
+        raise ValueError(
+            f'{where} takes the label {of_codes} for ignored, the criterion {of_criterion}: set '
+            f'ignore_index={of_criterion} in codes of the network that sees labels (and train it '
+            'with that), or the ignore_index of the criterion'
+        )
+
+
 @MODELS.register_module()
 class LabelCodes(nn.Module):
     """Turns labels into noisy codes, in units of normalised images.
@@ -133,6 +152,7 @@ class LabelCodes(nn.Module):
             on the families that are drawn.
         channel_drop: share in [0, 1] of the images whose code is 0 everywhere in training, so that
             the network also learns to do without.
+        ignore_index: label of pixels without a class.
 
     Raises:
         ValueError: if a name is unknown or a number out of range.
@@ -147,6 +167,7 @@ class LabelCodes(nn.Module):
         pixel_sigma: float = 0.052,
         redraw: str = 'image',
         channel_drop: float = 0.0,
+        ignore_index: int = 255,
     ) -> None:
         super().__init__()
         if family not in FAMILIES:
@@ -166,6 +187,7 @@ class LabelCodes(nn.Module):
         self.pixel_sigma = pixel_sigma
         self.redraw = redraw
         self.channel_drop = channel_drop
+        self.ignore_index = ignore_index
 
     @property
     def num_channels(self) -> int:
@@ -176,14 +198,15 @@ class LabelCodes(nn.Module):
         """Return the codes of a batch.
 
         Args:
-            labels: (B, H, W) int64 in [0, K-1] or 255.
+            labels: (B, H, W) int64 in [0, K-1] or ``ignore_index``.
 
         Returns:
             (B, C, H, W) float32.
         """
         num_tables = len(labels) if self.redraw == 'image' else 1
         class_codes = FAMILIES[self.family](num_tables, self.num_classes, labels.device)
-        codes = self.scale * look_up(class_codes.expand(len(labels), -1, -1), labels)
+        class_codes = class_codes.expand(len(labels), -1, -1)
+        codes = self.scale * look_up(class_codes, labels, self.ignore_index)
         codes = codes + self.pixel_sigma * torch.randn_like(codes)
         if self.training and self.channel_drop > 0:
             draws = torch.rand(len(labels), 1, 1, 1, device=labels.device)

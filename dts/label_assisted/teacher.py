@@ -20,7 +20,8 @@ class FrozenLabelAssistedTeacher(FrozenTeacher):
         segmentor: the teacher; frozen in place.
         student: the segmentor that it teaches.
         origin: ``checkpoint`` and ``sha256`` of its file.
-        codes: config of ``dts.LabelCodes``, without ``num_classes``.
+        codes: config of ``dts.LabelCodes``, without ``num_classes``; ``ignore_index`` is by default
+            that of its training.
 
     Raises:
         ValueError: if the teacher sees no labels, or was trained with codes of other channels.
@@ -35,8 +36,9 @@ class FrozenLabelAssistedTeacher(FrozenTeacher):
                 f'{type(segmentor).__name__}: name the config of the first stage, or take '
                 'dts.FrozenTeacherHook for a teacher that sees no labels'
             )
-        own: LabelCodes = MODELS.build({**codes, 'num_classes': segmentor.num_classes})
-        trained = segmentor.codes
+        trained: LabelCodes = segmentor.codes
+        codes = {'ignore_index': trained.ignore_index, **codes, 'num_classes': trained.num_classes}
+        own: LabelCodes = MODELS.build(codes)
         if own.num_channels != trained.num_channels:
             raise ValueError(
                 f'{origin["checkpoint"]} was trained with the codes {trained.family!r} of '
@@ -51,7 +53,7 @@ class FrozenLabelAssistedTeacher(FrozenTeacher):
 
         Args:
             images: (B, 3, H, W), normalised for the student.
-            labels: (B, H, W) int64 in [0, K-1] or 255.
+            labels: (B, H, W) int64 in [0, K-1] or ``codes.ignore_index`` of the segmentor.
 
         Returns:
             (B, 3 + C, H, W).

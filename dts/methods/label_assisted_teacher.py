@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from dts.distill.mask import valid_at
 from dts.distill.taps import LOGITS, Tap, record
 from dts.distill.terms import build_loss, compare
+from dts.label_assisted.codes import check_ignored
 from dts.methods.base import TeacherStudent, stack_labels
 from dts.models.label_assisted_segmentor import LabelAssistedEncoderDecoder
 from dts.registry import MODELS
@@ -65,7 +66,8 @@ class LabelAssistedTeacher(TeacherStudent):
         consistency_weight: lambda >= 0.
 
     Raises:
-        ValueError: if the student sees no labels or an option is unknown.
+        ValueError: if the student sees no labels, its codes take another label for ignored than the
+            criterion, or an option is unknown.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class LabelAssistedTeacher(TeacherStudent):
                 f"{type(self.student).__name__}: set model.student.type='dts.LabelAssisted"
                 "EncoderDecoder' and model.student.codes=dict(type='dts.LabelCodes')"
             )
+        check_ignored(self.student.codes.ignore_index, self.ignore_index, 'model.student.codes')
         if paths not in get_args(Paths):
             raise ValueError(f'paths must be one of {get_args(Paths)}, got {paths!r}')
         self.paths = paths

@@ -82,7 +82,7 @@ class LabelAssistedEncoderDecoder(EncoderDecoder):
 
         Args:
             images: (B, 3, H, W), normalised.
-            labels: (B, H, W) int64 in [0, K-1] or 255.
+            labels: (B, H, W) int64 in [0, K-1] or ``codes.ignore_index``.
 
         Returns:
             (B, 3 + C, H, W).
@@ -117,7 +117,8 @@ class LabelAssistedEncoderDecoder(EncoderDecoder):
             ValueError: if a code is to be made and there are no labels.
         """
         if inputs.shape[1] == IMAGE_CHANNELS:
-            inputs = self.with_code(inputs, input_labels(inputs, data_samples))
+            labels = input_labels(inputs, data_samples, self.codes.ignore_index)
+            inputs = self.with_code(inputs, labels)
         predictions: list[SegDataSample] = super().predict(inputs, data_samples)
         return predictions
 
@@ -127,7 +128,9 @@ class LabelAssistedCascadeEncoderDecoder(LabelAssistedEncoderDecoder, CascadeEnc
     """MMSeg's ``CascadeEncoderDecoder`` with labels beside the image (OCRNet)."""
 
 
-def input_labels(images: Tensor, data_samples: list[SegDataSample] | None) -> Tensor:
+def input_labels(
+    images: Tensor, data_samples: list[SegDataSample] | None, ignore_index: int = 255
+) -> Tensor:
     """Return labels in the frame of the images that a network is evaluated on.
 
     Evaluation keeps labels as the file has them and scales, mirrors and pads images alone.
@@ -136,9 +139,10 @@ def input_labels(images: Tensor, data_samples: list[SegDataSample] | None) -> Te
         images: (B, C, H, W), for the size; padded at the bottom and on the right.
         data_samples: their samples, with ``gt_sem_seg`` and the ``img_shape`` and ``flip`` of the
             image.
+        ignore_index: label of the padding.
 
     Returns:
-        (B, H, W) int64, nearest neighbours; 255 where padded.
+        (B, H, W) int64, nearest neighbours; ``ignore_index`` where padded.
 
     Raises:
         ValueError: if a sample has no labels.
@@ -148,7 +152,8 @@ def input_labels(images: Tensor, data_samples: list[SegDataSample] | None) -> Te
             'a label-assisted network predicts from image and labels, and an image came without: '
             'load labels in the pipeline (dts.LoadLabels), or evaluate teacher_zeroed'
         )
-    labels = images.new_full((len(images), *images.shape[2:]), 255, dtype=torch.int64)
+    size = (len(images), *images.shape[2:])
+    labels = images.new_full(size, ignore_index, dtype=torch.int64)
     for row, sample in zip(labels, data_samples, strict=True):
         height, width = sample.img_shape[:2]
         own = sample.gt_sem_seg.data[None].float()  # (1, 1, h, w)

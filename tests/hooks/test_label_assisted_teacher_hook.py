@@ -94,6 +94,19 @@ def test_codes_of_the_hook_replace_those_of_training(checkpoint):
     torch.testing.assert_close(shown[:, 3].unique(), ramp)
 
 
+def test_another_ignored_label_is_that_of_the_first_stage_and_of_the_criterion(checkpoint):
+    config = teacher_config()
+    config.codes.ignore_index = 2
+    method = student()
+    method.criterion.ignore_index = 2
+    attached(method, checkpoint[0], config)
+    shown = method.teachers['teacher'].inputs(torch.zeros(1, 3, 1, 2), torch.tensor([[[2, 1]]]))
+    ramp = 1.735 * fixed_ramp(1, 3, torch.device('cpu'))[0, :, 0]
+    assert shown[0, 3, 0].tolist() == pytest.approx([ramp[3].item(), ramp[1].item()], abs=0.3)
+    with pytest.raises(ValueError, match=r'sees labels takes the label 2 for ignored, .* 255: set'):
+        attached(student(), checkpoint[0], config)
+
+
 def test_image_is_normalised_as_in_the_first_stage(checkpoint):
     method = student()
     config = teacher_config()

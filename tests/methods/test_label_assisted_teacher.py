@@ -143,6 +143,29 @@ def test_no_gradient_passes_the_stop(monkeypatch):
     assert torch.equal(pairs[0][1], pairs[1][0])
 
 
+def test_another_ignored_label_has_the_code_of_none_and_is_left_out():
+    """Class 2 of 3 as the ignored label, against 255 in its place."""
+    losses = []
+    for ignored in (255, 2):
+        torch.manual_seed(3)
+        criterion = dict(type='dts.CrossEntropy', ignore_index=ignored)
+        codes = dict(CODES, family='fixed_ramp', ignore_index=ignored)
+        model = method(codes=codes, criterion=criterion).double()
+        inputs, samples = some_batch()
+        for sample in samples['labeled']:
+            labels = sample.gt_sem_seg.data
+            labels.copy_(labels.where(labels < 2, torch.tensor(ignored)))
+        torch.manual_seed(4)
+        losses.append(model.loss({'labeled': inputs['labeled'].double()}, samples))
+    for name, value in losses[0].items():
+        assert value > 0
+        torch.testing.assert_close(losses[1][name], value, rtol=0, atol=0)
+    with pytest.raises(
+        ValueError, match=r'codes takes the label 255 for ignored, the criterion 2:'
+    ):
+        method(criterion=dict(type='dts.CrossEntropy', ignore_index=2))
+
+
 def test_the_consistency_may_ask_for_labels(monkeypatch):
     model = method(consistency=dict(type='dts.BoundarySplitKD', radius=1)).double()
     inputs, samples = some_batch()

@@ -223,6 +223,8 @@ def test_labels_in_the_frame_of_the_input_by_hand():
     sample = labeled_sample(labels, (2, 4), flip=True, flip_direction='horizontal')
     expected = torch.tensor([[1, 1, 0, 0, 255], [255, 255, 2, 2, 255], [255] * 5])
     assert torch.equal(input_labels(torch.zeros(1, 3, 3, 5), [sample]), expected[None])
+    expected[2], expected[:, 4] = 9, 9  # the padding
+    assert torch.equal(input_labels(torch.zeros(1, 3, 3, 5), [sample], 9), expected[None])
 
 
 def test_one_draw_of_the_code_serves_all_windows():

@@ -15,6 +15,7 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,13 +143,16 @@ def _teacher(cfg: Config, name: str | None, student: Any) -> FrozenTeacher:
     return hook.build(name, hook.teachers[name], student)
 
 
-def look(dataset: Any, student: Any, count: int) -> Iterator[tuple[Tensor, Tensor, SegDataSample]]:
+def look(
+    dataset: Any, student: Any, count: int, ignore_index: int
+) -> Iterator[tuple[Tensor, Tensor, SegDataSample]]:
     """Load images at even distances.
 
     Args:
         dataset: images with labels, under the pipeline of inference.
         student: whose data preprocessor normalises.
         count: images, at most all.
+        ignore_index: label of the padding.
 
     Yields:
         Image (1, 3, H, W), labels (1, H, W) and the sample.
@@ -156,7 +160,7 @@ def look(dataset: Any, student: Any, count: int) -> Iterator[tuple[Tensor, Tenso
     for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int):
         batch = student.data_preprocessor(pseudo_collate([dataset[int(index)]]), False)
         images, samples = batch['inputs'], batch['data_samples']
-        yield images, input_labels(images, samples), samples[0]
+        yield images, input_labels(images, samples, ignore_index), samples[0]
 
 
 def compare(
@@ -223,8 +227,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         dataset = DATASETS.build(cfg.val_dataloader.dataset)
         torch.manual_seed(args.seed)
         segmentor = student.network.segmentor
-        found, count = compare(observed, look(dataset, segmentor, args.images), args.pixels)
-        for images, _, sample in look(dataset, segmentor, args.images):
+        ignore_index = (cfg.model.get('criterion') or {}).get('ignore_index', 255)
+        seen = partial(look, dataset, segmentor, args.images, ignore_index)
+        found, count = compare(observed, seen(), args.pixels)
+        for images, _, sample in seen():
             heats = [
                 student.heat(images, found.distilled_channels),
                 baseline.heat(images, found.residual_channels),

@@ -44,6 +44,15 @@ def test_edge_is_pixel_wise_and_body_channel_wise():
     torch.testing.assert_close(loss(student, teacher, valid, labels), expected)
 
 
+def test_another_ignored_label_makes_no_band():
+    student, teacher, labels = scene()
+    other = labels.where(labels != 255, 7)
+    valid = torch.ones(2, 4, 6, dtype=torch.bool)
+    expected = BoundarySplitKD()(student, teacher, valid, labels)
+    assert torch.equal(BoundarySplitKD(ignore_index=7)(student, teacher, valid, other), expected)
+    assert not torch.equal(BoundarySplitKD()(student, teacher, valid, other), expected)
+
+
 def test_band_may_be_empty_or_full():
     student, teacher, labels = scene()
     one_class = torch.zeros_like(labels)
