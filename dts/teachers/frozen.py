@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dts.checkpoints.match import match_tensors
 from dts.config import load_config, student_config
 from dts.evaluation.checkpoint_models import checkpoint_states
+from dts.models.label_assisted_segmentor import LabelAssistedEncoderDecoder
 from dts.registry import MODELS
 from dts.teachers.teacher import Teacher
 from dts.typing import ConfigType
@@ -91,13 +92,20 @@ def build_frozen_teacher(
 
     Raises:
         FileNotFoundError: if a file is not there.
-        ValueError: if the weights do not fit, wholly, or the teacher knows other classes.
+        ValueError: if the weights do not fit, wholly, or the teacher knows other classes, or sees
+            labels that nobody shows it.
     """
     model: Any = config
     if isinstance(config, str | Path):
         model = load_config(config).model
     with torch.random.fork_rng(devices=[]):  # initial weights, replaced below
         segmentor = MODELS.build(student_config(model))
+    if teacher_type is FrozenTeacher and isinstance(segmentor, LabelAssistedEncoderDecoder):
+        raise ValueError(
+            f'the teacher {name!r} sees labels beside the image, dts.FrozenTeacherHook shows it '
+            "images alone: take dict(type='dts.LabelAssistedTeacherHook', config=..., "
+            'checkpoint=...); other teachers go into its teachers'
+        )
     if segmentor.num_classes != student.num_classes:
         raise ValueError(
             f'the teacher {name!r} knows {segmentor.num_classes} classes, the student '

@@ -164,6 +164,14 @@ def test_a_partial_load_another_class_count_and_missing_files_are_errors(tmp_pat
         build(tmp_path / 'objects.pth')
 
 
+def test_a_teacher_that_sees_labels_is_refused_before_the_first_step(tmp_path):
+    config = teacher_config()
+    config.type, config.codes = 'dts.LabelAssistedEncoderDecoder', dict(type='dts.LabelCodes')
+    torch.save(MODELS.build(config).state_dict(), tmp_path / 'oracle.pth')
+    with pytest.raises(ValueError, match=r"'big' sees labels .*dts\.LabelAssistedTeacherHook"):
+        build(tmp_path / 'oracle.pth', config)
+
+
 @pytest.mark.parametrize('flips', [False, True])
 def test_teacher_looks_at_images_as_it_was_trained_to(flips):
     def preprocessor(mean, std, bgr_to_rgb):
