@@ -83,7 +83,8 @@ def build_frozen_teacher(
         name: its name, in errors.
         config: config of a segmentor, or a config file with one as ``model`` (the student, if that
             is a method of ``dts``).
-        checkpoint: a file of ``dts.CheckpointHook`` or of stock MMSeg; read with ``weights_only``.
+        checkpoint: a file of ``dts.CheckpointHook`` or of stock MMSeg, or an address of one, see
+            ``dts.zoo.address.local_file``; read with ``weights_only``.
         student: the segmentor that it teaches; it is not changed.
         teacher_type: makes the teacher of segmentor, student and origin.
 
@@ -111,12 +112,15 @@ def build_frozen_teacher(
             f'the teacher {name!r} knows {segmentor.num_classes} classes, the student '
             f'{student.num_classes}: distillation needs a teacher of the same data set'
         )
-    weights = next(iter(checkpoint_states(checkpoint).values()))
+    from dts.zoo.address import local_file  # noqa: PLC0415 - the zoo imports all parts of dts
+
+    file = local_file(checkpoint)
+    weights = next(iter(checkpoint_states(str(file)).values()))
     weights = {key.removeprefix('module.'): tensor for key, tensor in weights.items()}
     own = segmentor.state_dict()
     source = f'{checkpoint} of the teacher {name!r}'
     segmentor.load_state_dict(own | match_tensors(weights, own, source=source))
-    origin = {'checkpoint': str(checkpoint), 'sha256': file_digest(checkpoint)}
+    origin = {'checkpoint': str(checkpoint), 'sha256': file_digest(file)}
     teacher = teacher_type(segmentor, student, origin)
     segmentor.to(memory_format=torch.channels_last)  # as the student
     teacher.to(next(student.parameters()).device)

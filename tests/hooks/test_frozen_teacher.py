@@ -1,6 +1,10 @@
 """Frozen teachers in real runs: whole weights, own normalisation, resume, two processes."""
 
 import signal
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +19,10 @@ from dts.hooks.frozen_teacher import FrozenTeacherHook
 from dts.hooks.teacher_hook import unwrap
 from dts.registry import HOOKS, MODELS
 from dts.teachers.frozen import FrozenTeacher, build_frozen_teacher, file_digest
+from dts.zoo import load as zoo_load
+from dts.zoo import path as zoo_path
+from dts.zoo.index import find_entry
+from dts.zoo.models import config_file
 from runs import in_child, make_images, on_ranks, run_config, train
 from toy_run import toy_runner
 from toys import toy_segmentor_config
@@ -170,6 +178,53 @@ def test_a_teacher_that_sees_labels_is_refused_before_the_first_step(tmp_path):
     torch.save(MODELS.build(config).state_dict(), tmp_path / 'oracle.pth')
     with pytest.raises(ValueError, match=r"'big' sees labels .*dts\.LabelAssistedTeacherHook"):
         build(tmp_path / 'oracle.pth', config)
+
+
+@contextmanager
+def served(folder):
+    """A web server that serves a folder; its address."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    server = ThreadingHTTPServer(('127.0.0.1', 0), handler)
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f'http://127.0.0.1:{server.server_port}'
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_checkpoint_may_lie_in_the_web_and_is_fetched_once(tmp_path, monkeypatch):
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    monkeypatch.setenv('DTS_ZOO', str(tmp_path / 'kept'))
+    expected = {}
+    for name, seed in (('a', 11), ('b', 12)):
+        (tmp_path / name).mkdir()
+        expected[name] = write_teacher(tmp_path / name / 'iter_8.pth', seed=seed).state_dict()
+    with served(tmp_path) as address:
+        urls = {name: f'{address}/{name}/iter_8.pth' for name in expected}
+        teachers = {name: build(url) for name, url in urls.items()}
+        with pytest.raises(FileNotFoundError, match=r'(?s)none\.pth could not be .*404'):
+            build(f'{address}/none.pth')
+    for name, teacher in (*teachers.items(), ('a', build(urls['a']))):  # the server is gone
+        digest = file_digest(tmp_path / name / 'iter_8.pth')
+        assert teacher.origin == dict(checkpoint=urls[name], sha256=digest)
+        state = teacher.segmentor.state_dict()
+        assert all(torch.equal(state[key], expected[name][key]) for key in state)
+    with pytest.raises(ValueError, match=r's3://a\.pth is no address .* name a file, http'):
+        build('s3://a.pth')
+
+
+def test_a_checkpoint_may_be_a_model_of_the_zoo():
+    name = 'supervised_fpn_lite0_nuclei'
+    config = str(config_file(find_entry(name).config))
+    student = MODELS.build(toy_segmentor_config(num_classes=2))
+    teacher = build(f'dts-zoo://{name}', config, student)
+    assert teacher.origin == dict(
+        checkpoint=f'dts-zoo://{name}', sha256=file_digest(zoo_path(name))
+    )
+    expected = zoo_load(name).state_dict()
+    state = teacher.segmentor.state_dict()
+    assert all(torch.equal(state[key], expected[key]) for key in expected)
 
 
 @pytest.mark.parametrize('flips', [False, True])
