@@ -8,7 +8,7 @@ import torch
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
-from dts.distill.losses.maps import full_precision
+from dts.distill.losses.maps import check_maps, full_precision
 from dts.registry import MODELS
 
 Resize = Literal['student', 'teacher', 'refuse']
@@ -45,8 +45,11 @@ class ResizeAdapter(nn.Module):
             (B, C_S or what ``project`` gives, h, w) and (B, C_T, h, w).
 
         Raises:
-            ValueError: if the sizes differ and must not.
+            ValueError: if one is no map, the channels are not those of the adapter, or the sizes
+                differ and must not.
         """
+        check_maps(student, teacher)
+        self.check_channels(student.shape[1], teacher.shape[1])
         student = self.project(student)
         sizes = student.shape[-2:], teacher.shape[-2:]
         if sizes[0] == sizes[1]:
@@ -60,6 +63,14 @@ class ResizeAdapter(nn.Module):
         if self.resize == 'student':
             return self._resized(student, sizes[1]), teacher
         return student, self._resized(teacher, sizes[0])
+
+    def check_channels(self, student: int, teacher: int) -> None:
+        """Refuse channels that the adapter was not made for; here none.
+
+        Args:
+            student: C_S.
+            teacher: C_T.
+        """
 
     def project(self, student: Tensor) -> Tensor:
         """Return the student's map in other channels; here as it is.
@@ -96,6 +107,26 @@ class ConvAdapter(ResizeAdapter):
     ) -> None:
         super().__init__(resize, align_corners)
         self.conv = nn.Conv2d(in_channels, out_channels, 1)
+
+    def check_channels(self, student: int, teacher: int) -> None:
+        """Refuse channels that the convolution does not have.
+
+        Args:
+            student: C_S.
+            teacher: C_T.
+
+        Raises:
+            ValueError: if one differs.
+        """
+        for role, name, own, found in (
+            ('student', 'in_channels', self.conv.in_channels, student),
+            ('teacher', 'out_channels', self.conv.out_channels, teacher),
+        ):
+            if own != found:
+                raise ValueError(
+                    f'the map of the {role} has {found} channels, the adapter {name}={own}: set '
+                    f'adapter.{name}={found}, or tap another module'
+                )
 
     def project(self, student: Tensor) -> Tensor:
         """Return the student's map in the teacher's channels.

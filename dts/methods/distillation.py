@@ -105,7 +105,11 @@ class Distillation(TeacherStudent):
         reference = heads[0].logits
         for index, term in self._terms():
             if index in active:
-                value = term(maps_student[term.student_tap], maps_teacher[index], labels)
+                maps = maps_student[term.student_tap], maps_teacher[index]
+                try:
+                    value = term(*maps, labels)
+                except ValueError as error:  # sizes and channels that do not fit
+                    raise ValueError(f'distill[{index}]: {error}') from error
                 losses[f'distill.{index}.loss_kd'] = weights[index] * value
             else:
                 losses[f'distill.{index}.loss_kd'] = term.untouched(reference)

@@ -326,5 +326,30 @@ def test_wrong_taps_and_teachers_are_refused_before_the_first_step():
     )
     with pytest.raises(ValueError, match=message):
         method.attach_teachers(TeacherBank({'big': method.teachers['teacher']}))
-    with pytest.raises(ValueError, match=r'add adapter=dict'):
-        losses_of(build(dict(LOGITS, adapter=None)))
+
+
+@pytest.mark.parametrize(
+    ('change', 'text'),
+    [
+        (dict(adapter=None), r'student is \(2, 8, .* add adapter=dict'),
+        (
+            dict(adapter=dict(FEATURES['adapter'], in_channels=9)),
+            r'student has 8 channels, .*=9: set',
+        ),
+        (
+            dict(adapter=dict(FEATURES['adapter'], type='dts.KANAdapter', out_channels=8)),
+            r'teacher has 16 channels, the adapter out_channels=8: set adapter\.out_channels=16',
+        ),
+        (
+            dict(loss=dict(type='dts.MGD', channels=8)),
+            r'have 16 channels, .*=8: set loss.channels=',
+        ),
+        (
+            dict(teacher='backbone.layers.0.1.0.attn.attn', teacher_index=0),
+            r'output of the teacher is \(256, 2, 8\), which is no map \(B, C, h, w\): teacher=',
+        ),
+    ],
+)
+def test_maps_that_do_not_fit_are_named_with_their_place(change, text):
+    with pytest.raises(ValueError, match=rf'^distill\[1\]: .*{text}'):
+        losses_of(build(LOGITS, dict(FEATURES, **change)))

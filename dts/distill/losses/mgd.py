@@ -25,16 +25,18 @@ class MGD(nn.Module):
     here. The 1x1 convolution that aligns channels is ``dts.ConvAdapter``.
 
     Args:
-        channels: C of the teacher's map.
+        channels: C of the teacher's map, >= 1.
         mask_ratio: share of positions that are dropped, in [0, 1].
 
     Raises:
-        ValueError: if ``mask_ratio`` is out of range.
+        ValueError: if an argument is out of range.
     """
 
     def __init__(self, channels: int, mask_ratio: float = 0.75) -> None:
         super().__init__()
         check_shares(mask_ratio=mask_ratio)
+        if channels < 1:
+            raise ValueError(f'channels must be at least 1, got {channels}')
         self.mask_ratio = mask_ratio
         self.generator = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
@@ -52,8 +54,17 @@ class MGD(nn.Module):
 
         Returns:
             Scalar >= 0.
+
+        Raises:
+            ValueError: if the maps have other channels than ``channels``.
         """
         student, teacher, valid = prepare(student, teacher, valid)
+        channels = self.generator[0].in_channels
+        if student.shape[1] != channels:
+            raise ValueError(
+                f'the maps have {student.shape[1]} channels, MGD was made for channels={channels}: '
+                f'set loss.channels={student.shape[1]}'
+            )
         drawn = torch.rand(valid.shape, device=valid.device)
         seen = student * (drawn >= self.mask_ratio)[:, None]
         generated = full_precision(self.generator(seen))
