@@ -146,6 +146,11 @@ def test_copies_are_written_out(folder: Path) -> None:
         ('teacher: big', 'teacher: small', r"is 'small', which is not trained before it"),
         ('teacher: big', 'teacher: middle', r"is 'middle', which is not trained before it"),
         ('options: {model', 'teachers: {t: previous}, options: {model', 'no stage is previous'),
+        ('seed: 5', 'start: huge', r"start.load_from is 'huge', which is no stage; .*'big'"),
+        ('seed: 5', 'start: small', r"start.load_from is 'small', which is not trained before it"),
+        ('seed: 5', 'start: {a.b: middle}', r"start.a.b is 'middle', which is not trained before"),
+        ('seed: 5', 'start: [big]', r"start must be a mapping, got \['big'\]"),
+        ('options: {model', 'start: previous, options: {model', 'no stage is previous'),
         ('seed: 5', 'seed: high', "seed must be a natural number, got 'high'"),
         ('seed: 5', 'repeat: 0', 'repeat must be a natural number, got 0'),
         ('teachers: {teacher: big}', 'teachers: big', "teachers must be a mapping, got 'big'"),
@@ -186,6 +191,40 @@ def test_plan_sets_options_seeds_and_teachers_and_nothing_else(folder: Path) -> 
     assert small.manifest['teachers'] == {'teacher': 'middle'}
 
 
+@pytest.mark.parametrize(
+    ('start', 'entry'),
+    [('big', 'load_from'), ('previous', 'load_from'), ('{model.init.checkpoint: big}', 'nested')],
+)
+def test_stage_starts_from_the_last_checkpoint_of_an_earlier_one(
+    folder: Path, start: str, entry: str
+) -> None:
+    before = [run.settings for run in planned(folder)]
+    (folder / 'chain.yml').write_text(CHAIN.replace('seed: 5', f'seed: 5, start: {start}'))
+    big, middle, small = planned(folder)
+    config = middle.config
+    found = config.load_from if entry == 'load_from' else config.model.init.checkpoint
+    assert found == 'runs/big/iter_4.pth'
+    assert middle.config.custom_hooks[1].teachers.teacher.checkpoint == 'runs/big/iter_4.pth'
+    assert list(middle.manifest['start'].values()) == ['big']
+    assert small.config.get('load_from') is None
+    settings = [run.settings for run in (big, middle, small)]
+    assert [a == b for a, b in zip(before, settings, strict=True)] == [True, False, False]
+    # what a stage starts from counts, not only that it does
+    (folder / 'chain.yml').write_text(
+        CHAIN.replace('seed: 5', f'seed: 5, start: {start}')
+        .replace('width: 9', 'width: 8')
+        # the teacher is another one, whose settings stay
+        .replace('teachers: {teacher: big}', 'teachers: {}')
+    )
+    other = planned(folder)[1].settings
+    (folder / 'chain.yml').write_text(
+        CHAIN.replace('seed: 5', f'seed: 5, start: {start}').replace(
+            'teachers: {teacher: big}', 'teachers: {}'
+        )
+    )
+    assert planned(folder)[1].settings != other
+
+
 def test_plan_knows_the_teacher_of_label_assisted_distillation(folder: Path) -> None:
     (folder / 'taught.py').write_text(
         "_base_ = ['plain.py']\nother = dict(level=1)\n"
@@ -199,7 +238,11 @@ def test_plan_knows_the_teacher_of_label_assisted_distillation(folder: Path) -> 
     ('old', 'new', 'message'),
     [
         ('{teacher: middle}', '{boss: middle}', r"no teacher 'boss', the hooks know \['other', 't"),
-        ('{other.level: 2}', '{custom_hooks.5.a: 2}', "stage 'small': options do not fit taught"),
+        (
+            '{other.level: 2}',
+            '{custom_hooks.5.a: 2}',
+            "stage 'small': options cannot be set in its config",
+        ),
         ('{other.level: 2}', '{train_cfg.max_iters: 0}', 'has no train_cfg.max_iters'),
         ('{other.level: 2}', '{protocol: mine}', 'mine'),
     ],

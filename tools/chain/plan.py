@@ -27,8 +27,8 @@ class StageRun:
         stage: of the chain file.
         folder: work dir.
         config: complete, teachers included.
-        settings: digest of config and seed, and of the settings of the teachers. Paths of teachers
-            and data do not count.
+        settings: digest of config and seed, and of the settings of the stages that teach it or that
+            it starts from. Paths of these and of data do not count.
     """
 
     stage: Stage
@@ -63,6 +63,7 @@ class StageRun:
             'settings': self.settings,
             'config': str(self.stage.config),
             'teachers': self.stage.teachers,
+            'start': self.stage.start,
         }
 
     def is_finished(self) -> bool:
@@ -99,10 +100,12 @@ def plan(chain: Chain, root: Path) -> list[StageRun]:
     for stage in chain.stages:
         where = f'{chain.file}: stage {stage.name!r}'
         teachers = {role: runs[name] for role, name in stage.teachers.items()}
+        start = {entry: runs[name] for entry, name in stage.start.items()}
         with default_data_root():
             settings = _digest(
                 _read_config(stage, where),
-                {role: teacher.settings for role, teacher in teachers.items()},
+                teachers={role: teacher.settings for role, teacher in teachers.items()},
+                start={entry: run.settings for entry, run in start.items()},
             )
         config = _read_config(stage, where)
         if not (config.get('train_cfg') or {}).get('max_iters'):
@@ -110,6 +113,7 @@ def plan(chain: Chain, root: Path) -> list[StageRun]:
         check_config(config)
         for role, teacher in teachers.items():
             set_teacher(config, role, (teacher.config_file, teacher.checkpoint), where)
+        _merge(config, {entry: str(run.checkpoint) for entry, run in start.items()}, where, 'start')
         runs[stage.name] = StageRun(stage, root / stage.name, config, settings)
     return list(runs.values())
 
@@ -128,17 +132,24 @@ def holds_settings(folder: Path, settings: str) -> bool:
 def _read_config(stage: Stage, where: str) -> Config:
     """Read the config of a stage, with its options and its seed."""
     config = load_config(stage.config)
-    try:
-        config.merge_from_dict(stage.options)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f'{where}: options do not fit {stage.config}: {error}') from error
+    _merge(config, stage.options, where, 'options')
     if stage.seed is not None:
         config.randomness = {**config.get('randomness', {}), 'seed': stage.seed}
     return config
 
 
-def _digest(config: Config, teachers: Mapping[str, str]) -> str:
+def _merge(config: Config, entries: Mapping[str, Any], where: str, key: str) -> None:
+    """Change entries of a config."""
+    try:
+        config.merge_from_dict(dict(entries))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f'{where}: {key} cannot be set in its config: {error}') from error
+
+
+def _digest(config: Config, teachers: Mapping[str, str], start: Mapping[str, str]) -> str:
     """Return 16 hexadecimal digits; comments and layout of config files do not count."""
     content = {'config': config.to_dict(), 'teachers': dict(teachers)}
+    if start:
+        content['start'] = dict(start)
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import yaml
 PREVIOUS = 'previous'
 ENSEMBLE = 'ensemble'
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._+-]*')
-STAGE_KEYS = {'teachers', 'options', 'seed', 'repeat'}
+STAGE_KEYS = {'teachers', 'start', 'options', 'seed', 'repeat'}
+LOAD_FROM = 'load_from'
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Stage:
         name: also the name of its folder.
         config: config file.
         teachers: name of a teacher in the config -> the earlier stage that it is.
+        start: entry of the config that names a checkpoint -> the earlier stage whose last one it
+            is.
         options: entries of the config to change, nested or dotted.
         seed: seed of the run; None leaves the config's.
     """
@@ -31,6 +34,7 @@ class Stage:
     name: str
     config: Path
     teachers: dict[str, str] = field(default_factory=dict)
+    start: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
 
@@ -50,17 +54,18 @@ def load_chain(file: Path) -> Chain:
     Args:
         file: YAML with ``stages``, a list, and if need be ``ensemble``, a list of names of stages.
             A stage has ``name``, ``config``, and if need be ``teachers`` (name of a teacher in the
-            config -> name of an earlier stage, or ``previous``), ``options``, ``seed``, and
-            ``repeat``: N copies called ``<name>-1`` to ``<name>-N``, whose seeds count up from
-            ``seed``. Paths are relative to the current folder.
+            config -> name of an earlier stage, or ``previous``), ``start`` (an earlier stage, whose
+            last checkpoint is ``load_from`` of the config; or another entry -> earlier stage),
+            ``options``, ``seed``, and ``repeat``: N copies called ``<name>-1`` to ``<name>-N``,
+            whose seeds count up from ``seed``. Paths are relative to the current folder.
 
     Returns:
         The chain, copies written out.
 
     Raises:
         FileNotFoundError: if the file or a config is missing.
-        ValueError: if a key is missing or unknown, a name is wrong or there twice, or a teacher is
-            no earlier stage.
+        ValueError: if a key is missing or unknown, a name is wrong or there twice, or a teacher or
+            a start is no earlier stage.
     """
     if not file.is_file():
         raise FileNotFoundError(f'no chain file at {file} (looked from {Path.cwd()})')
@@ -95,13 +100,16 @@ def _read_stages(entry: Any, where: str) -> list[Stage]:
             f'{where}: no config at {config} (looked from {Path.cwd()}): start from the root of '
             'the repository, or correct the path'
         )
-    for key in ('teachers', 'options'):
+    start = entry.get('start', {})
+    entry = {**entry, 'start': {LOAD_FROM: start} if isinstance(start, str) else start}
+    for key in ('teachers', 'start', 'options'):
         if not isinstance(entry.get(key, {}), Mapping):
             raise ValueError(f'{where}: {key} must be a mapping, got {entry[key]!r}')
     for key in ('seed', 'repeat'):
         if not isinstance(entry.get(key, 1), int) or entry.get(key, 1) < (key == 'repeat'):
             raise ValueError(f'{where}: {key} must be a natural number, got {entry[key]!r}')
-    parts = (config, dict(entry.get('teachers', {})), dict(entry.get('options', {})))
+    mappings = (dict(entry.get(key, {})) for key in ('teachers', 'start', 'options'))
+    parts = (config, *mappings)
     seed = entry.get('seed')
     if 'repeat' not in entry:
         return [Stage(entry['name'], *parts, seed)]
@@ -113,12 +121,15 @@ def _read_stages(entry: Any, where: str) -> list[Stage]:
 
 def _with_previous(stage: Stage, before: str | None, where: str) -> Stage:
     """Return a stage whose ``previous`` is the name of the one before."""
-    if PREVIOUS not in stage.teachers.values():
+    if PREVIOUS not in [*stage.teachers.values(), *stage.start.values()]:
         return stage
     if before is None:
         raise ValueError(f'{where}: it is the first one, no stage is {PREVIOUS}')
-    teachers = {role: before if name == PREVIOUS else name for role, name in stage.teachers.items()}
-    return Stage(stage.name, stage.config, teachers, stage.options, stage.seed)
+    teachers, start = (
+        {key: before if name == PREVIOUS else name for key, name in named.items()}
+        for named in (stage.teachers, stage.start)
+    )
+    return replace(stage, teachers=teachers, start=start)
 
 
 def _check_names(stages: list[Stage], file: Path) -> None:
@@ -132,11 +143,13 @@ def _check_names(stages: list[Stage], file: Path) -> None:
 
 
 def _check_teachers(stages: list[Stage], file: Path) -> None:
-    """Refuse teachers that are not trained by then; so there is no cycle."""
+    """Refuse teachers and starts that are not trained by then; so there is no cycle."""
     names = [stage.name for stage in stages]
     for position, stage in enumerate(stages):
-        for role, name in stage.teachers.items():
-            where = f'{file}: stage {stage.name!r}: teachers.{role}'
+        named = {f'teachers.{role}': name for role, name in stage.teachers.items()}
+        named |= {f'start.{entry}': name for entry, name in stage.start.items()}
+        for key, name in named.items():
+            where = f'{file}: stage {stage.name!r}: {key}'
             if name not in names:
                 raise ValueError(
                     f'{where} is {name!r}, which is no stage; earlier stages: {names[:position]}'
@@ -144,7 +157,7 @@ def _check_teachers(stages: list[Stage], file: Path) -> None:
             if names.index(name) >= position:
                 raise ValueError(
                     f'{where} is {name!r}, which is not trained before it: stages run in the order '
-                    f'of the file, a teacher stands above its students'
+                    f'of the file, a teacher stands above its students, a start above what goes on'
                 )
 
 
