@@ -21,6 +21,7 @@ def start_child(
     *,
     env: Mapping[str, str] | None = None,
     new_session: bool = False,
+    death_signal: int = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
     """Start a process that does not outlive this one, however this one ends (on Linux).
 
@@ -29,6 +30,8 @@ def start_child(
         log: open file that takes all output.
         env: its environment; None hands on that of this process.
         new_session: whether Ctrl-C reaches this process alone.
+        death_signal: what the child gets when this process ends; a child with children of its own
+            needs one that it can answer.
 
     Returns:
         The process.
@@ -40,7 +43,8 @@ def start_child(
         stderr=subprocess.STDOUT,
         env=env,
         start_new_session=new_session,
-        preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - it calls the kernel, nothing else
+        # it calls the kernel, nothing else
+        preexec_fn=_die_with(os.getpid(), death_signal),  # noqa: PLW1509
     )
 
 
@@ -69,13 +73,13 @@ def locked(folder: Path, program: str) -> Iterator[None]:
         yield
 
 
-def _die_with(parent: int) -> Callable[[], None]:
-    """Return what lets a child be killed when this process ends, a Linux call."""
+def _die_with(parent: int, death_signal: int) -> Callable[[], None]:
+    """Return what lets a child get a signal when this process ends, a Linux call."""
     prctl = getattr(ctypes.CDLL(None), 'prctl', None)
 
     def set_up() -> None:
         if prctl is not None:
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            prctl(PR_SET_PDEATHSIG, death_signal)
         if os.getppid() != parent:  # it ended in between
             os._exit(1)
 

@@ -31,9 +31,32 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('chain', type=Path, help='chain file, see configs/*/chain_*.yml')
     parser.add_argument(
-        '--work-dir', type=Path, help='folder of all stages, default: work_dirs/<chain file stem>'
+        '--work-dir',
+        type=Path,
+        help='folder of all stages, default: work_dirs/<chain file stem>, with the values of --set',
     )
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        default=1,
+        metavar='N',
+        help='train every stage on N GPUs of this machine, as tools/dist_train.sh does (without a '
+        'GPU: N processes on the CPU; PORT as there)',
+    )
+    parser.add_argument(
+        '--set',
+        nargs='+',
+        default=[],
+        metavar='NAME=VALUE',
+        help='texts for the places ${NAME} of the chain file',
+    )
+    args = parser.parse_args(arguments)
+    if args.gpus < 1:
+        parser.error(f'--gpus must be at least 1, got {args.gpus}')
+    if wrong := [text for text in args.set if '=' not in text]:
+        parser.error(f'--set takes NAME=VALUE, got {wrong[0]!r}')
+    args.set = dict(text.split('=', 1) for text in args.set)
+    return args
 
 
 def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRIPT) -> None:
@@ -44,9 +67,10 @@ def main(arguments: Sequence[str] | None = None, train_script: Path = TRAIN_SCRI
         train_script: program that makes one run.
     """
     args = parse_args(arguments)
-    chain = load_chain(args.chain)
-    root = args.work_dir or Path('work_dirs', args.chain.stem)
-    runs = plan(chain, root)
+    chain = load_chain(args.chain, args.set)
+    name = '-'.join([args.chain.stem, *args.set.values()]).replace('/', '-')
+    root = args.work_dir or Path('work_dirs', name)
+    runs = plan(chain, root, args.gpus)
     with locked(root, 'train_chain.py'):
         run_stages(runs, train_script)
         if chain.ensemble:

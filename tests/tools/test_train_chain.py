@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from socket import socket
+from typing import IO
 
 import pytest
 import torch
@@ -20,6 +25,7 @@ TOOLS = Path(__file__).parents[2] / 'tools'
 sys.path.append(str(TOOLS))
 
 import train_chain
+from chain import stages
 from chain.plan import StageRun, plan
 from chain.progress import Progress, describe_progress, describe_scores, read_progress
 from chain.spec import Stage, load_chain
@@ -276,6 +282,70 @@ def test_settings_are_those_of_the_stage_and_of_its_teachers(
     assert [a == b for a, b in zip(before, changed, strict=True)] == [True, True, False]
 
 
+def test_several_processes_are_started_as_by_the_launch_script(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line of a stage against what ``dist_train.sh`` calls, a stub in its place."""
+    started = []
+
+    class Started:
+        def __init__(self, command: list[str], log: IO[bytes], **options: int) -> None:
+            started.append((command, options))
+            run_path = Path('work_dirs/chain', Path(command[command.index('--work-dir') + 1]).name)
+            shutil.copy('whole.pth', run_path / 'iter_4.pth')
+            (run_path / 'test.json').write_text('{}')
+
+        def wait(self, *args: float) -> int:
+            return 0
+
+        def poll(self) -> int:
+            return 0
+
+        def kill(self) -> None:
+            pass
+
+    monkeypatch.setattr(stages, 'start_child', Started)
+    monkeypatch.setenv('PORT', '29511')
+    train_chain.main(['chain.yml', '--gpus', '3'])
+    command, options = started[0]
+    assert options == {'death_signal': signal.SIGTERM}
+    assert command[0] == sys.executable
+
+    stub = folder / 'bin/python'
+    stub.parent.mkdir()
+    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stub.chmod(0o755)
+    script = [str(TOOLS / 'dist_train.sh'), 'work_dirs/chain/big.py', '3']
+    output = subprocess.run(
+        ['bash', *script, '--work-dir', 'work_dirs/chain/big', '--resume'],
+        env={**os.environ, 'PATH': f'{stub.parent}:{os.environ["PATH"]}'},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = [str(Path(word)) for word in output.stdout.split()]
+    assert sorted(map(str, map(Path, command[1:]))) == sorted(expected)
+    assert command[1:-5] == expected[: len(command) - 6]  # options of the launcher, then the script
+
+    manifest = json.loads(Path('work_dirs/chain/small/stage.json').read_text())
+    assert manifest['num_processes'] == 3
+    assert manifest['settings'] != planned(folder)[2].settings  # another batch
+
+
+def test_a_chain_file_has_places_for_values(folder: Path) -> None:
+    text = '# for any ${thing}\n' + CHAIN.replace('taught.py', '${kind}.py')
+    (folder / 'chain.yml').write_text(text)
+    assert load_chain(Path('chain.yml'), {'kind': 'taught'}).stages[1].config == Path('taught.py')
+    with pytest.raises(ValueError, match=r'chain.yml asks for --set kind=\.\.\., got none'):
+        load_chain(Path('chain.yml'))
+    with pytest.raises(ValueError, match=r"kind=\.\.\., got \['kind', 'size'\]"):
+        load_chain(Path('chain.yml'), {'kind': 'taught', 'size': '3'})
+    with pytest.raises(SystemExit):
+        train_chain.main(['chain.yml', '--set', 'kind'])
+    with pytest.raises(SystemExit):
+        train_chain.main(['chain.yml', '--gpus', '0'])
+
+
 def test_progress_and_time_left_by_hand(tmp_path: Path) -> None:
     log = tmp_path / 'train.log'
     old = 'Iter(train) [  4/4]  lr: 1  eta: 0:00:00\n'
@@ -405,14 +475,49 @@ def test_stage_ends_with_a_killed_driver(folder: Path) -> None:
     assert trained(folder) == ['big', 'big', 'middle', 'small']
 
 
+@pytest.mark.slow
+def test_processes_of_a_stage_end_with_a_killed_driver(folder: Path) -> None:
+    text = TRAIN.replace(
+        "parser.add_argument('--resume'",
+        "parser.add_argument('--launcher')\nparser.add_argument('--resume'",
+    )
+    text += '(args.work_dir / f\'rank{os.environ["RANK"]}\').write_text(str(os.getpid()))\n'
+    text += "assert (args.launcher, os.environ['WORLD_SIZE']) == ('pytorch', '2')\ntime.sleep(60)\n"
+    (folder / 'train.py').write_text(text)
+    (folder / 'driver.py').write_text(
+        'from pathlib import Path; import train_chain; '
+        "train_chain.main(['chain.yml', '--gpus', '2'], Path('train.py'))"
+    )
+    with socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    with (folder / 'driver.log').open('wb') as output:
+        driver = ForkedScript([sys.executable, 'driver.py'], output, env={'PORT': port})
+    files = [folder / f'work_dirs/chain/big/rank{rank}' for rank in (0, 1)]
+    _wait_until(lambda: all(file.is_file() and file.read_text() for file in files))
+    pids = [file.read_text() for file in files]
+    assert all(_is_alive(pid) for pid in pids)
+    driver.kill()
+    driver.wait(10)
+    _wait_until(lambda: not any(_is_alive(pid) for pid in pids), seconds=25)
+
+
 CONFIGS = TOOLS.parent / 'configs'
+PUBLISHED = sorted(path.stem.partition('_')[2] for path in CONFIGS.glob('lad/lad_*-40k_*.py'))
+CASES = [
+    *((file, {}) for file in sorted(CONFIGS.glob('*/chain_*.yml')) if '${' not in file.read_text()),
+    *((CONFIGS / 'lad/chain_published.yml', {'pair': pair}) for pair in PUBLISHED),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('file', sorted(CONFIGS.glob('*/chain_*.yml')), ids=lambda file: file.stem)
-def test_every_chain_file_can_be_planned(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(('file', 'values'), CASES)
+def test_every_chain_file_can_be_planned(
+    file: Path, values: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(PUBLISHED) == 25
     monkeypatch.chdir(CONFIGS.parent)
-    chain = load_chain(file)
+    chain = load_chain(file, values)
     runs = {run.stage.name: run for run in plan(chain, Path('runs'))}
     assert len(runs) > 1
     for run in runs.values():

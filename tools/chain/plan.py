@@ -29,12 +29,14 @@ class StageRun:
         config: complete, teachers included.
         settings: digest of config and seed, and of the settings of the stages that teach it or that
             it starts from. Paths of these and of data do not count.
+        num_processes: that train it together; the batch of a config is that of one of them.
     """
 
     stage: Stage
     folder: Path
     config: Config
     settings: str
+    num_processes: int = 1
 
     @property
     def config_file(self) -> Path:
@@ -64,6 +66,7 @@ class StageRun:
             'config': str(self.stage.config),
             'teachers': self.stage.teachers,
             'start': self.stage.start,
+            'num_processes': self.num_processes,
         }
 
     def is_finished(self) -> bool:
@@ -82,12 +85,13 @@ class StageRun:
         return True
 
 
-def plan(chain: Chain, root: Path) -> list[StageRun]:
+def plan(chain: Chain, root: Path, num_processes: int = 1) -> list[StageRun]:
     """Complete the configs of all stages, before the first one starts.
 
     Args:
         chain: the chain.
         root: folder of the chain.
+        num_processes: of every stage, >= 1.
 
     Returns:
         The runs, in their order.
@@ -106,6 +110,7 @@ def plan(chain: Chain, root: Path) -> list[StageRun]:
                 _read_config(stage, where),
                 teachers={role: teacher.settings for role, teacher in teachers.items()},
                 start={entry: run.settings for entry, run in start.items()},
+                num_processes=num_processes,
             )
         config = _read_config(stage, where)
         if not (config.get('train_cfg') or {}).get('max_iters'):
@@ -114,7 +119,8 @@ def plan(chain: Chain, root: Path) -> list[StageRun]:
         for role, teacher in teachers.items():
             set_teacher(config, role, (teacher.config_file, teacher.checkpoint), where)
         _merge(config, {entry: str(run.checkpoint) for entry, run in start.items()}, where, 'start')
-        runs[stage.name] = StageRun(stage, root / stage.name, config, settings)
+        folder = root / stage.name
+        runs[stage.name] = StageRun(stage, folder, config, settings, num_processes)
     return list(runs.values())
 
 
@@ -146,10 +152,14 @@ def _merge(config: Config, entries: Mapping[str, Any], where: str, key: str) -> 
         raise ValueError(f'{where}: {key} cannot be set in its config: {error}') from error
 
 
-def _digest(config: Config, teachers: Mapping[str, str], start: Mapping[str, str]) -> str:
+def _digest(
+    config: Config, teachers: Mapping[str, str], start: Mapping[str, str], num_processes: int
+) -> str:
     """Return 16 hexadecimal digits; comments and layout of config files do not count."""
     content = {'config': config.to_dict(), 'teachers': dict(teachers)}
     if start:
         content['start'] = dict(start)
+    if num_processes > 1:
+        content['num_processes'] = num_processes
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

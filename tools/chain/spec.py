@@ -13,6 +13,7 @@ import yaml
 PREVIOUS = 'previous'
 ENSEMBLE = 'ensemble'
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._+-]*')
+PLACE = re.compile(r'\$\{(\w+)\}')
 STAGE_KEYS = {'teachers', 'start', 'options', 'seed', 'repeat'}
 LOAD_FROM = 'load_from'
 
@@ -48,7 +49,7 @@ class Chain:
     ensemble: tuple[str, ...] = ()
 
 
-def load_chain(file: Path) -> Chain:
+def load_chain(file: Path, values: Mapping[str, str] | None = None) -> Chain:
     """Read a chain file.
 
     Args:
@@ -58,18 +59,19 @@ def load_chain(file: Path) -> Chain:
             last checkpoint is ``load_from`` of the config; or another entry -> earlier stage),
             ``options``, ``seed``, and ``repeat``: N copies called ``<name>-1`` to ``<name>-N``,
             whose seeds count up from ``seed``. Paths are relative to the current folder.
+        values: name -> text that stands for ``${name}`` in the file.
 
     Returns:
         The chain, copies written out.
 
     Raises:
         FileNotFoundError: if the file or a config is missing.
-        ValueError: if a key is missing or unknown, a name is wrong or there twice, or a teacher or
-            a start is no earlier stage.
+        ValueError: if a value is missing or not asked for, a key is missing or unknown, a name is
+            wrong or there twice, or a teacher or a start is no earlier stage.
     """
     if not file.is_file():
         raise FileNotFoundError(f'no chain file at {file} (looked from {Path.cwd()})')
-    content = yaml.safe_load(file.read_text())
+    content = yaml.safe_load(_fill(file, values or {}))
     _check_keys(content, {'stages'}, {'ensemble'}, f'{file}')
     entries = content['stages']
     if not isinstance(entries, list) or not entries:
@@ -82,6 +84,16 @@ def load_chain(file: Path) -> Chain:
     _check_names(stages, file)
     _check_teachers(stages, file)
     return Chain(file, tuple(stages), _read_ensemble(content, stages, file))
+
+
+def _fill(file: Path, values: Mapping[str, str]) -> str:
+    """Return the text of a chain file with values in their places; comments ask for none."""
+    text = '\n'.join(line for line in file.read_text().splitlines() if line.strip()[:1] != '#')
+    asked = {match[1] for match in PLACE.finditer(text)}
+    if asked != set(values):
+        places = ' '.join(f'--set {name}=...' for name in sorted(asked)) or 'no --set'
+        raise ValueError(f'{file} asks for {places}, got {sorted(values) or "none"}')
+    return PLACE.sub(lambda match: values[match[1]], text)
 
 
 def _read_stages(entry: Any, where: str) -> list[Stage]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from dts.child_process import start_child
 
 STATUS_SECONDS = 60.0
 NUM_LAST_LINES = 15
+LAUNCHER_SECONDS = 40.0  # torch.distributed.run kills processes that do not end within 30
 
 
 def run_stages(runs: Sequence[StageRun], train_script: Path) -> None:
@@ -24,7 +28,7 @@ def run_stages(runs: Sequence[StageRun], train_script: Path) -> None:
 
     Args:
         runs: in their order.
-        train_script: program that makes one run.
+        train_script: program that makes one run; of several processes every one runs it.
 
     Raises:
         SystemExit: if a stage fails; names its log and shows the end of it.
@@ -70,12 +74,16 @@ def claim_folder(folder: Path, manifest: Mapping[str, Any]) -> None:
 def _train(run: StageRun, train_script: Path, label: str, num_later_steps: int) -> int:
     """Train until the process ends, and return its exit code."""
     write_atomically(run.config_file, run.config.pretty_text.encode())
-    command = [sys.executable, str(train_script), str(run.config_file)]
     # Without a checkpoint --resume starts from step 0.
-    command += ['--work-dir', str(run.folder), '--resume']
+    options = ['--work-dir', str(run.folder), '--resume']
+    launch = {}
+    if run.num_processes > 1:
+        options += ['--launcher', 'pytorch']
+        launch = {'death_signal': signal.SIGTERM}  # then the launcher ends its processes
+    command = [*_program(train_script, run.num_processes), str(run.config_file), *options]
     with run.log.open('ab') as log:
         start = log.tell()
-        process = start_child(command, log)
+        process = start_child(command, log, **launch)
     try:
         while True:
             try:
@@ -84,8 +92,29 @@ def _train(run: StageRun, train_script: Path, label: str, num_later_steps: int) 
                 progress = read_progress(run.log, start)
                 say(f'{label}: {describe_progress(progress, num_later_steps)}')
     finally:
+        if launch and process.poll() is None:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LAUNCHER_SECONDS)
         process.kill()
         process.wait()
+
+
+def _program(train_script: Path, num_processes: int) -> list[str]:
+    """Return the beginning of a command line, of several processes that of ``dist_train.sh``."""
+    if num_processes == 1:
+        return [sys.executable, str(train_script)]
+    return [
+        sys.executable,
+        '-m',
+        'torch.distributed.run',
+        '--nnodes=1',
+        '--node_rank=0',
+        '--master_addr=127.0.0.1',
+        f'--master_port={os.environ.get("PORT", "29500")}',
+        f'--nproc_per_node={num_processes}',
+        str(train_script),
+    ]
 
 
 def _failure(run: StageRun, exit_code: int) -> str:
