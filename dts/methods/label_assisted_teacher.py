@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
+from dts.distill.losses.maps import check_not_negative
 from dts.distill.mask import valid_at
 from dts.distill.taps import LOGITS, Tap, record
 from dts.distill.terms import build_loss, compare
@@ -67,7 +68,7 @@ class LabelAssistedTeacher(TeacherStudent):
 
     Raises:
         ValueError: if the student sees no labels, its codes take another label for ignored than the
-            criterion, or an option is unknown.
+            criterion, or an option is unknown or out of range.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class LabelAssistedTeacher(TeacherStudent):
         check_ignored(self.student.codes.ignore_index, self.ignore_index, 'model.student.codes')
         if paths not in get_args(Paths):
             raise ValueError(f'paths must be one of {get_args(Paths)}, got {paths!r}')
+        check_not_negative(consistency_weight=consistency_weight)
         self.paths = paths
         consistency = consistency or {'type': 'dts.ChannelWiseKD', 'temperature': 4.0}
         num_classes = self.student.num_classes

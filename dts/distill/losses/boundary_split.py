@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dts.distill.losses.channel_wise import ChannelWiseKD
 from dts.distill.losses.logit import LogitKD
-from dts.distill.losses.maps import prepare
+from dts.distill.losses.maps import check_not_negative, prepare
 from dts.registry import MODELS
 
 
@@ -32,7 +32,7 @@ class BoundarySplitKD(nn.Module):
         ignore_index: label of pixels that are no class.
 
     Raises:
-        ValueError: if ``radius`` or a temperature is out of range.
+        ValueError: if ``radius``, a temperature or a weight is out of range.
     """
 
     needs_labels = True
@@ -50,6 +50,7 @@ class BoundarySplitKD(nn.Module):
         super().__init__()
         if radius < 0:
             raise ValueError(f'radius must be at least 0, got {radius}')
+        check_not_negative(edge_weight=edge_weight, body_weight=body_weight)
         self.radius = radius
         self.edge = LogitKD(edge_temperature)
         self.body = ChannelWiseKD(body_temperature)

@@ -7,7 +7,12 @@ import logging
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from dts.distill.losses.maps import check_temperature, masked_mean, prepare
+from dts.distill.losses.maps import (
+    check_not_negative,
+    check_temperature,
+    masked_mean,
+    prepare,
+)
 from dts.registry import MODELS
 
 # Added to variances and covariance alike: rows without contrast agree with each other, and their
@@ -35,13 +40,14 @@ class DIST(nn.Module):
         intra_weight: weight of the term over pixels, >= 0.
 
     Raises:
-        ValueError: if ``temperature`` is not positive.
+        ValueError: if ``temperature`` is not positive, or a weight negative.
     """
 
     def __init__(
         self, temperature: float = 1.0, inter_weight: float = 1.0, intra_weight: float = 1.0
     ) -> None:
         super().__init__()
+        check_not_negative(inter_weight=inter_weight, intra_weight=intra_weight)
         self.temperature = check_temperature(temperature)
         self.inter_weight = inter_weight
         self.intra_weight = intra_weight

@@ -28,13 +28,18 @@ class IFVD(nn.Module):
     times as large.
 
     Args:
-        num_classes: K.
+        num_classes: K >= 1.
+
+    Raises:
+        ValueError: if it is out of range.
     """
 
     needs_labels = True
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
+        if num_classes < 1:
+            raise ValueError(f'num_classes must be at least 1, got {num_classes}')
         self.num_classes = num_classes
 
     def forward(

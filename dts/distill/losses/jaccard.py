@@ -7,7 +7,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from dts.distill.losses.maps import check_temperature, masked_mean, prepare
+from dts.distill.losses.maps import (
+    check_not_negative,
+    check_temperature,
+    masked_mean,
+    prepare,
+)
 from dts.distill.mask import labels_at
 from dts.registry import MODELS
 
@@ -45,7 +50,7 @@ class JaccardMetricLoss(nn.Module):
         temperature: T > 0 of both softmaxes; scores are divided by it.
 
     Raises:
-        ValueError: if a name is unknown or ``temperature`` is not positive.
+        ValueError: if a name is unknown, ``temperature`` is not positive, or a number negative.
     """
 
     needs_labels = True
@@ -69,6 +74,7 @@ class JaccardMetricLoss(nn.Module):
         ):
             if value not in known:
                 raise ValueError(f'{name} must be one of {known}, got {value!r}')
+        check_not_negative(alpha=alpha, beta=beta, smooth=smooth)
         self.target = target
         self.counts = counts
         self.classes = classes

@@ -240,3 +240,29 @@ def test_sizes_that_do_not_agree_are_named():
     for name in ('LogitKD', 'ChannelWiseKD', 'DIST', 'JaccardMetricLoss'):
         with pytest.raises(ValueError, match='temperature must be positive, got 0'):
             MODELS.build(dict(type=f'dts.{name}', temperature=0))
+
+
+@pytest.mark.parametrize(
+    ('name', 'argument'),
+    [
+        ('DIST', 'inter_weight'),
+        ('DIST', 'intra_weight'),
+        ('JaccardMetricLoss', 'alpha'),
+        ('JaccardMetricLoss', 'beta'),
+        ('JaccardMetricLoss', 'smooth'),
+        ('BoundarySplitKD', 'edge_weight'),
+        ('BoundarySplitKD', 'body_weight'),
+    ],
+)
+@pytest.mark.parametrize('value', [-0.5, math.nan])
+def test_negative_weights_and_smoothing_are_refused(name, argument, value):
+    with pytest.raises(ValueError, match=f'{argument} must not be negative, got {value}'):
+        MODELS.build({'type': f'dts.{name}', argument: value})
+    MODELS.build({'type': f'dts.{name}', argument: 0.0})
+
+
+def test_losses_need_classes_and_channels():
+    with pytest.raises(ValueError, match='num_classes must be at least 1, got 0'):
+        MODELS.build(dict(type='dts.IFVD', num_classes=0))
+    with pytest.raises(ValueError, match='channels must be at least 1, got 0'):
+        MODELS.build(dict(type='dts.MGD', channels=0))
