@@ -1,5 +1,7 @@
 """The band along borders against a loop, and which loss rules where."""
 
+import math
+
 import pytest
 import torch
 
@@ -42,6 +44,43 @@ def test_edge_is_pixel_wise_and_body_channel_wise():
     expected = 0.3 * LogitKD(2.0)(student, teacher, valid & edge)
     expected = expected + 0.6 * ChannelWiseKD(5.0)(student, teacher, valid & ~edge)
     torch.testing.assert_close(loss(student, teacher, valid, labels), expected)
+
+
+def test_a_2x2_map_by_hand():
+    """The right column is band, the left one body; ln 3 in one score of each."""
+    labels = torch.zeros(1, 8, 8, dtype=torch.long)
+    labels[:, :, 7] = 1
+    teacher = torch.zeros(1, 2, 2, 2, dtype=torch.float64)
+    teacher[0, 1, 0, 1] = teacher[0, 0, 1, 0] = math.log(3.0)
+    loss = BoundarySplitKD(1, 1.0, 2.0, edge_weight=2.0, body_weight=3.0)
+    # 0.130812 at T = 1 for one of two pixels, 0.145363 at T = 2 for one of two channels
+    value = loss(torch.zeros_like(teacher), teacher, None, labels).item()
+    assert value == pytest.approx(2 * 0.130812 / 2 + 3 * 0.145363 / 2, abs=2e-6)
+
+
+def test_equals_loops_over_band_and_bodies_in_gradient():
+    student, teacher, labels = scene()
+    student.requires_grad_()
+    valid = torch.ones(2, 4, 6, dtype=torch.bool)
+    valid[1, 0] = False
+    edges, bodies = [], []
+    for b, row, column in valid.nonzero().tolist():
+        if column in (2, 3):  # as above
+            p, q = ((m[b, :, row, column] / 2).softmax(0) for m in (teacher, student))
+            edges.append(4 * (p * (p / q).log()).sum())
+    for b in range(2):
+        for k in range(3):
+            inside = valid[b].clone()
+            inside[:, 2:4] = False
+            p, q = ((m[b, k][inside] / 5).softmax(0) for m in (teacher, student))
+            bodies.append(25 * (p * (p / q).log()).sum())
+    expected = 0.3 * torch.stack(edges).mean() + 0.6 * torch.stack(bodies).mean()
+    loss = BoundarySplitKD(3, 2.0, 5.0, edge_weight=0.3, body_weight=0.6)
+    actual = loss(student, teacher, valid, labels)
+    torch.testing.assert_close(actual, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, student), torch.autograd.grad(expected, student)
+    )
 
 
 def test_another_ignored_label_makes_no_band():

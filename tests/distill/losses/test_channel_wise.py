@@ -18,6 +18,18 @@ def test_one_channel_of_two_pixels_by_hand(temperature, expected):
     assert loss.item() == pytest.approx(expected, abs=1e-6)
 
 
+def test_groups_of_2x2_maps_by_hand():
+    """Groups of 2 and 1 of 3 channels; the teacher has ln 3 at one place of each, else 0."""
+    teacher = torch.zeros(1, 3, 2, 2, dtype=torch.float64)
+    teacher[0, 1, 0, 1] = teacher[0, 2, 1, 0] = math.log(3.0)
+    loss = ChannelWiseKD(1.0, group_size=2)(torch.zeros_like(teacher), teacher)
+    # 8 entries: 0.3 once and 0.1 against 1/8; 4 entries: 1/2 once and 1/6 against 1/4
+    first = 0.3 * math.log(2.4) + 0.7 * math.log(0.8)  # 0.106440
+    second = 0.5 * math.log(2.0) + 0.5 * math.log(2 / 3)  # 0.143841
+    assert (first + second) / 2 == pytest.approx(0.125141, abs=1e-6)
+    assert loss.item() == pytest.approx(0.125141, abs=1e-6)
+
+
 def loop(student, teacher, valid, temperature, size):
     """Sum over images and groups of lists of the entries that count; the paper's formula."""
     num_groups = math.ceil(student.shape[1] / size)

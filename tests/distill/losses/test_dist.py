@@ -21,6 +21,23 @@ def test_equals_correlation_coefficients_of_numpy():
     assert loss(student, teacher, valid).item() == pytest.approx(expected, abs=1e-5)
 
 
+def test_equals_a_loop_over_pixels_and_classes_in_gradient():
+    student, teacher = torch.randn(2, 2, 4, 3, 5, dtype=torch.float64)
+    student.requires_grad_()
+    valid = torch.rand(2, 3, 5) > 0.4
+    p, q = ((m / 2).softmax(1).movedim(1, -1)[valid] for m in (teacher, student))
+    inter = [1 - torch.corrcoef(torch.stack([p[i], q[i]]))[0, 1] for i in range(len(p))]
+    intra = [1 - torch.corrcoef(torch.stack([p[:, k], q[:, k]]))[0, 1] for k in range(4)]
+    expected = 4 * (0.3 * torch.stack(inter).mean() + 0.7 * torch.stack(intra).mean())
+    actual = DIST(temperature=2.0, inter_weight=0.3, intra_weight=0.7)(student, teacher, valid)
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, student),
+        torch.autograd.grad(expected, student),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
 def test_opposite_predictions_have_the_largest_loss():
     teacher = torch.tensor([[2.0, 0.0, -2.0], [-2.0, 0.0, 2.0]]).double().t().view(1, 3, 1, 2)
     loss = DIST(intra_weight=0.0)(-teacher, teacher)

@@ -37,7 +37,7 @@ def test_false_positives_and_false_negatives_have_their_own_weight():
 @pytest.mark.parametrize('classes', ['present', 'all'])
 @pytest.mark.parametrize('smooth', [0.0, 1.0])
 def test_hard_labels_equal_a_loop_with_the_usual_soft_iou(counts, classes, smooth):
-    logits = torch.randn(3, 4, 2, 5, dtype=torch.float64)
+    logits = torch.randn(3, 4, 2, 5, dtype=torch.float64, requires_grad=True)
     labels = torch.randint(0, 3, (3, 2, 5))  # class 3 is absent
     labels[0, 0] = 255
     labels[1] = 1
@@ -59,16 +59,25 @@ def test_hard_labels_equal_a_loop_with_the_usual_soft_iou(counts, classes, smoot
     means = [sum(row.values()) / len(row) for row in rows if row]
     loss = JaccardMetricLoss('labels', counts, classes, smooth=smooth)
     actual = loss(logits, torch.zeros_like(logits), valid, labels)
-    torch.testing.assert_close(actual, sum(means) / len(means))
+    expected = sum(means) / len(means)
+    torch.testing.assert_close(actual, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, logits), torch.autograd.grad(expected, logits)
+    )
 
 
 def test_soft_target_is_the_softmax_of_the_teacher_at_the_temperature():
     student, teacher = torch.randn(2, 2, 3, 2, 5, dtype=torch.float64)
+    student.requires_grad_()
     p, y = ((m / 2).softmax(1).movedim(1, 0).flatten(1) for m in (student, teacher))
     low, high = torch.minimum(p, y).sum(1), torch.maximum(p, y).sum(1)  # the same, written shorter
     loss = JaccardMetricLoss(smooth=0.0, temperature=2.0)
     labels = torch.zeros(2, 2, 5, dtype=torch.long)
-    torch.testing.assert_close(loss(student, teacher, None, labels), (1 - low / high).mean())
+    actual, expected = loss(student, teacher, None, labels), (1 - low / high).mean()
+    torch.testing.assert_close(actual, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, student), torch.autograd.grad(expected, student)
+    )
 
 
 def test_a_class_that_the_teacher_hardly_sees_is_not_present():
