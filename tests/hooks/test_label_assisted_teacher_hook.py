@@ -236,6 +236,25 @@ def test_step_runs_on_tensors_without_data():
     assert all(value.device.type == 'meta' for value in logged.values())
 
 
+def test_step_under_bfloat16_autocast_is_finite(checkpoint):
+    values = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        method = student(dropout=0.0)
+        attached(method, checkpoint[0])
+        data = method.data_preprocessor(toy_batch(num_unlabeled=0), True)
+        torch.manual_seed(1)
+        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=enabled):
+            losses = method.loss(**data)
+        method.parse_losses(losses)[0].backward()
+        assert all(value.isfinite() for value in losses.values())
+        assert all(p.grad.isfinite().all() for p in method.parameters())
+        values.append(losses['distill.0.loss_kd'])
+    assert values[1].dtype == torch.float32
+    assert not torch.equal(*values)
+    torch.testing.assert_close(values[1], values[0], rtol=0.1, atol=0)
+
+
 def test_a_partial_file_is_refused(checkpoint, tmp_path):
     _, state = checkpoint
     file = str(tmp_path / 'partial.pth')

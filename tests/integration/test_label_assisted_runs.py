@@ -155,6 +155,28 @@ def test_both_stages_resume_exactly_and_write_stock_checkpoints(tmp_path):
         assert torch.equal(opened.state_dict()[name], tensor), name
 
 
+@pytest.mark.parametrize('stage', [second_stage, beside_dual_teacher])
+def test_two_ranks_learn_one_student_from_the_teacher(tmp_path, stage):
+    """Other images and codes on every rank, one teacher from one file."""
+    make_images(tmp_path)
+    first = first_stage(tmp_path, tmp_path / 'first')
+    first.dump(tmp_path / 'first.py')
+    (tmp_path / 'first').mkdir()
+    torch.manual_seed(0)
+    torch.save(MODELS.build(first.model.student).state_dict(), tmp_path / 'first/iter_12.pth')
+    config = stage(tmp_path, tmp_path / 'run')
+    dump = dict(type='dts.DumpStudentHook', folder=str(tmp_path))
+    config.custom_hooks = [*config.custom_hooks, dump]
+    config.train_cfg.max_iters = 6
+    on_ranks(train, config)
+    one, other = (torch.load(tmp_path / f'rank{rank}.pth') for rank in (0, 1))
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+    name = 'decode_head.conv_seg.weight'
+    assert not torch.equal(one[f'start.{name}'], one[f'end.{name}'])
+
+
 def test_two_ranks_take_the_same_steps(tmp_path):
     """Two forwards in a step, other images and codes on every rank: it stays one network."""
     make_images(tmp_path)

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dts.label_assisted.teacher import FrozenLabelAssistedTeacher
 from dts.methods.assisted_dual_teacher import AssistedDualTeacher
 from dts.methods.dual_teacher import DualTeacher
 from dts.registry import MODELS
 from dts.teachers.bank import TeacherBank
+from dts.teachers.ema import EmaMotion
 from toys import toy_batch, toy_segmentor_config
 
 ORIGIN = {'checkpoint': 'teacher.pth', 'sha256': '0'}
@@ -32,7 +35,7 @@ def assistant_of(student: Any) -> FrozenLabelAssistedTeacher:
     return FrozenLabelAssistedTeacher(segmentor, student, ORIGIN, CODES)
 
 
-def build(kind: str, first: str = 'moving', **kwargs: Any) -> Any:
+def build(kind: str, first: str = 'moving', has_assistant: bool = True, **kwargs: Any) -> Any:
     """A method with two temporary teachers of their own weights, and with an assistant."""
     torch.manual_seed(0)
     student = toy_segmentor_config()
@@ -43,7 +46,7 @@ def build(kind: str, first: str = 'moving', **kwargs: Any) -> Any:
         torch.nn.init.normal_(moving[name].segmentor.decode_head.conv_seg.weight)
     moving.active = 'teacher.1'
     banks = [moving]
-    if kind == 'dts.AssistedDualTeacher':
+    if kind == 'dts.AssistedDualTeacher' and has_assistant:
         banks.append(TeacherBank({'teacher': assistant_of(method.student)}))
     for bank in banks if first == 'moving' else banks[::-1]:
         method.attach_teachers(bank)
@@ -108,6 +111,56 @@ def test_without_weight_nobody_is_asked() -> None:
     method = build('dts.AssistedDualTeacher', assist_weight=0.0)
     method.teachers['teacher'].segmentor.backbone = None
     assert 'assist.loss_kd' not in losses_of(method)[1]
+
+
+@pytest.mark.parametrize('hooks', ['with an assistant', 'alone'])
+def test_weight_0_is_dual_teacher_bitwise(hooks: str) -> None:
+    """Three steps with EMA; the assistant may be there or not."""
+    states = []
+    for kind in ('dts.DualTeacher', 'dts.AssistedDualTeacher'):
+        weight = {'assist_weight': 0.0} if kind == 'dts.AssistedDualTeacher' else {}
+        method = build(kind, has_assistant=hooks != 'alone', **weight)
+        bank = method.teachers
+        motion = EmaMotion(bank[bank.active], method.student, decay=0.9)
+        wrapper = OptimWrapper(torch.optim.AdamW(method.parameters(), lr=0.01))
+        torch.manual_seed(6)
+        for update in range(3):
+            method.train_step(toy_batch(), wrapper)
+            motion.update(update)
+        teacher = bank[bank.active].segmentor.state_dict()
+        states.append((method.student.state_dict(), teacher))
+    for expected, actual in zip(*states, strict=True):
+        assert all(torch.equal(actual[name], tensor) for name, tensor in expected.items())
+
+
+def test_step_under_bfloat16_autocast_is_finite() -> None:
+    method = build('dts.AssistedDualTeacher')
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = losses_of(method)[1]
+    assert losses['assist.loss_kd'].dtype == torch.float32
+    method.parse_losses(losses)[0].backward()
+    assert all(value.isfinite() for value in losses.values())
+    assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)
+    expected = losses_of(build('dts.AssistedDualTeacher'))[1]['assist.loss_kd']
+    torch.testing.assert_close(losses['assist.loss_kd'], expected, rtol=0.1, atol=0)
+
+
+def test_step_runs_on_tensors_without_data() -> None:
+    method = build('dts.AssistedDualTeacher').to('meta')
+    bank = method.teachers
+    for name in bank.names:
+        bank[name].to('meta')
+    motion = EmaMotion(bank[bank.active], method.student, decay=0.9)
+    wrapper = OptimWrapper(torch.optim.AdamW(method.parameters()))
+    batch = toy_batch()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        for part in batch.values():
+            for branch, values in part.items():
+                part[branch] = [value.to('meta') for value in values]
+        logged = method.train_step(batch, wrapper)
+        motion.update(0)
+    assert 'assist.loss_kd' in logged
+    assert all(value.device.type == 'meta' for value in logged.values())
 
 
 def test_mistakes_are_named() -> None:

@@ -272,6 +272,16 @@ def test_the_network_learns_to_read_the_labels():
     assert scores[1] < 0.6
 
 
+def test_step_under_bfloat16_autocast_is_finite():
+    model = method()
+    inputs, samples = some_batch()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = model.loss(inputs, samples)
+    model.parse_losses(losses)[0].backward()
+    assert all(value.isfinite() and value.dtype == torch.float32 for value in losses.values())
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('family', ['gaussian', 'permuted_ramp', 'fixed_ramp', 'one_hot'])
 @pytest.mark.parametrize('paths', ['sequential', 'batched'])
