@@ -16,7 +16,7 @@ from dts.registry import MODELS
 from dts.segmentor import HeadLogits
 from dts.targets.diagnostics import accepted_ratio, disagreement, pseudo_label_accuracy
 from dts.targets.pseudo_label import PseudoLabels
-from dts.teachers.bank import TeacherBank
+from dts.teachers.bank import TeacherBank, check_only
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
 Observer = Callable[[Mapping[str, Tensor]], None]
@@ -42,6 +42,7 @@ class TeacherStudent(BaseModel, ABC):
         super().__init__(data_preprocessor=BranchDataPreprocessor(segmentor.data_preprocessor))
         self.student = segmentor
         self.criterion = _built(criterion or {'type': 'dts.CrossEntropy'})
+        self.ignore_index: int = getattr(self.criterion, 'ignore_index', 255)
         self._teachers: TeacherBank | None = None
         self.observers: list[Observer] = []
         # Convolutions follow the layout of their weights; worth 25 % on CPU, and what tensor cores
@@ -67,11 +68,6 @@ class TeacherStudent(BaseModel, ABC):
         """The segmentors that are trained, by the names that evaluation and checkpoints use."""
         return {'student': self.student}
 
-    @property
-    def ignore_index(self) -> int:
-        """Label of pixels that the criterion leaves out; 255 if it does not say."""
-        return getattr(self.criterion, 'ignore_index', 255)
-
     def attach_teachers(self, bank: TeacherBank, student: str = 'student') -> None:
         """Let a hook hand over the teachers.
 
@@ -82,18 +78,8 @@ class TeacherStudent(BaseModel, ABC):
         Raises:
             ValueError: if another hook did so before.
         """
-        self._check_only(self._teachers, bank)
+        check_only(type(self).__name__, self._teachers, bank)
         self._teachers = bank
-
-    def _check_only(self, current: TeacherBank | None, bank: TeacherBank) -> None:
-        """Refuse a second bank, which would replace the first one unnoticed."""
-        if current is not None and current is not bank:
-            raise ValueError(
-                f'two hooks own teachers of {type(self).__name__}, {current.names} and '
-                f'{bank.names}: leave one of them in custom_hooks, and name several trained '
-                'teachers in teachers of one hook, dts.FrozenTeacherHook or '
-                'dts.LabelAssistedTeacherHook'
-            )
 
     def expose(self, **tensors: Tensor) -> None:
         """Show what a step made to the observers that hooks attached; for pictures and counts.

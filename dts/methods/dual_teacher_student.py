@@ -29,7 +29,7 @@ from dts.registry import MODELS
 from dts.targets.diagnostics import labels_differ
 from dts.targets.exchange import EXCHANGE_RULES, ExchangeRule, exchange
 from dts.targets.pseudo_label import PseudoLabels, make_pseudo_labels
-from dts.teachers.bank import TeacherBank
+from dts.teachers.bank import TeacherBank, check_only
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses
 
 Composition = int | Sequence[str]
@@ -123,7 +123,7 @@ class DualTeacherStudent(TeacherStudent):
         Raises:
             ValueError: if another hook did so for this student before.
         """
-        self._check_only(self._banks.get(student), bank)
+        check_only(type(self).__name__, self._banks.get(student), bank)
         self._banks[student] = bank
         if student == 'student':
             self.host.attach_teachers(bank)  # its ramps count the updates of the first teacher

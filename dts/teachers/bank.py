@@ -170,3 +170,22 @@ class TeacherBank:
         for name, teacher in self._teachers.items():
             teacher.load_checkpoint_state(state['teachers'][name])
         self.active = state['active']
+
+
+def check_only(owner: str, current: TeacherBank | None, bank: TeacherBank) -> None:
+    """Refuse a second bank, which would replace the first one unnoticed.
+
+    Args:
+        owner: class of the method.
+        current: the bank that it has, None if it has none.
+        bank: the bank that a hook hands over.
+
+    Raises:
+        ValueError: if it is another one.
+    """
+    if current is not None and current is not bank:
+        raise ValueError(
+            f'two hooks own teachers of {owner}, {current.names} and {bank.names}: leave one of '
+            'them in custom_hooks, and name several trained teachers in teachers of one hook, '
+            'dts.FrozenTeacherHook or dts.LabelAssistedTeacherHook'
+        )

@@ -98,7 +98,7 @@ def test_another_ignored_label_is_that_of_the_first_stage_and_of_the_criterion(c
     config = teacher_config()
     config.codes.ignore_index = 2
     method = student()
-    method.criterion.ignore_index = 2
+    method.ignore_index = method.criterion.ignore_index = 2
     attached(method, checkpoint[0], config)
     shown = method.teachers['teacher'].inputs(torch.zeros(1, 3, 1, 2), torch.tensor([[[2, 1]]]))
     ramp = 1.735 * fixed_ramp(1, 3, torch.device('cpu'))[0, :, 0]

@@ -314,7 +314,7 @@ def assert_runs_without_data(name: str, codes: dict, paths: str) -> None:
     ('options', 'message'),
     [
         (dict(student=toy_segmentor_config()), r'sees labels, got a EncoderDecoder: set .*codes='),
-        (dict(consistency_weight=-1.0), r'consistency_weight must not be negative, got -1.0'),
+        (dict(consistency_weight=-1.0), r'consistency_weight must be a number >= 0, got -1.0'),
         (dict(paths='parallel'), r"paths must be one of .*'batched'.* got 'parallel'"),
     ],
 )

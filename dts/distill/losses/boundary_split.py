@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from dts.distill.losses.channel_wise import ChannelWiseKD
 from dts.distill.losses.logit import LogitKD
-from dts.distill.losses.maps import check_not_negative, prepare
+from dts.distill.losses.maps import prepare
+from dts.methods.base import check_not_negative
 from dts.registry import MODELS
 
 

@@ -7,13 +7,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from dts.distill.losses.maps import (
-    check_not_negative,
-    check_temperature,
-    masked_mean,
-    prepare,
-)
+from dts.distill.losses.maps import check_temperature, masked_mean, prepare
 from dts.distill.mask import labels_at
+from dts.methods.base import check_not_negative
 from dts.registry import MODELS
 
 Target = Literal['teacher', 'labels']

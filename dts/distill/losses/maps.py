@@ -109,17 +109,3 @@ def check_temperature(temperature: float) -> float:
     if not temperature > 0:
         raise ValueError(f'temperature must be positive, got {temperature}')
     return temperature
-
-
-def check_not_negative(**values: float) -> None:
-    """Refuse weights and smoothing below 0.
-
-    Args:
-        **values: by the name of the argument.
-
-    Raises:
-        ValueError: if one is negative, or no number.
-    """
-    for name, value in values.items():
-        if not value >= 0:
-            raise ValueError(f'{name} must not be negative, got {value}')

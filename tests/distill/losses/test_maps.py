@@ -256,7 +256,7 @@ def test_sizes_that_do_not_agree_are_named():
 )
 @pytest.mark.parametrize('value', [-0.5, math.nan])
 def test_negative_weights_and_smoothing_are_refused(name, argument, value):
-    with pytest.raises(ValueError, match=f'{argument} must not be negative, got {value}'):
+    with pytest.raises(ValueError, match=f'{argument} must be a number >= 0, got {value}'):
         MODELS.build({'type': f'dts.{name}', argument: value})
     MODELS.build({'type': f'dts.{name}', argument: 0.0})
 
