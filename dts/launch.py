@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 
@@ -102,6 +103,16 @@ def start_cpu_processes(cfg: Config) -> None:
     }
     if revert_sync_bn(cfg.model):
         print_log('SyncBN needs GPUs: BN is used, each process has its own statistics', 'current')
+
+
+def end_processes() -> None:
+    """Wait for all processes and close their group; without a group do nothing.
+
+    A process that ends while another still uses its sockets can take that one down.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def revert_sync_bn(node: Any) -> int:

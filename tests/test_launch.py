@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import time
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine.dist import get_rank
 from torch.utils.data import DataLoader, Dataset
 
 from dts.checkpoints.atomic import write_atomically
 from dts.evaluation.predictions import PredictionWriter
-from dts.launch import check_file, read_config, revert_sync_bn, user_errors
+from dts.launch import check_file, end_processes, read_config, revert_sync_bn, user_errors
+from runs import on_ranks
 
 
 class WrongFiles(Dataset):
@@ -111,3 +115,18 @@ def test_work_dir_is_option_then_file_then_name(
 def test_missing_config_is_named() -> None:
     with pytest.raises(FileNotFoundError, match=r'no config at configs/nothing\.py'):
         read_config(Namespace(config='configs/nothing.py'))
+
+
+def join_and_end(folder: str) -> None:
+    torch.distributed.init_process_group('gloo')
+    if get_rank() == 0:
+        time.sleep(0.5)
+        Path(folder, 'late').touch()
+    end_processes()
+    assert Path(folder, 'late').exists()  # the other rank waited
+    assert not torch.distributed.is_initialized()
+
+
+def test_processes_end_together(tmp_path: Path) -> None:
+    end_processes()  # one process alone has nothing to end
+    on_ranks(join_and_end, str(tmp_path))

@@ -14,6 +14,7 @@ from dts.config import student_config
 from dts.launch import (
     add_common_arguments,
     check_file,
+    end_processes,
     read_config,
     start_cpu_processes,
     user_errors,
@@ -176,6 +177,7 @@ def main() -> None:
     set_evaluation(cfg, args)
     start_cpu_processes(cfg)
     Runner.from_cfg(cfg).test()
+    end_processes()
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ from dts.host_memory import keep_freed_memory
 from dts.launch import (
     add_common_arguments,
     check_file,
+    end_processes,
     read_config,
     start_cpu_processes,
     user_errors,
@@ -177,6 +178,7 @@ def main() -> None:
     runner.train()
     if is_tested:
         runner.test()
+    end_processes()
 
 
 if __name__ == '__main__':
