@@ -80,6 +80,8 @@ def measured(model: dict[str, Any], dataset: str, metric: str) -> set[float]:
     found = set()
     for path in (ROOT / 'configs').glob('*/table_*.yml'):
         table = read(path)
+        if 'train_cfg.max_iters' in table.get('options', {}):
+            continue  # shorter runs than the config's
         rows = [
             row['name']
             for row in table['rows']
