@@ -32,12 +32,18 @@ class CouplingHook(Hook):
     Args:
         interval: iterations between two measurements; the logger must write as often.
         num_images: validation images that are predicted each time; they stay in memory.
+
+    Raises:
+        ValueError: if one of them is below 1.
     """
 
     # after the teachers moved, before the logger writes
     priority = 'NORMAL'
 
     def __init__(self, interval: int = 20, num_images: int = 8) -> None:
+        for name, value in (('interval', interval), ('num_images', num_images)):
+            if value < 1:
+                raise ValueError(f'{name} of CouplingHook must be at least 1, got {value}')
         self.interval = interval
         self.num_images = num_images
 

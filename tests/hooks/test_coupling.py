@@ -37,3 +37,9 @@ def test_a_logger_that_would_write_old_values_is_refused():
     runner = SimpleNamespace(val_loop=None, hooks=[LoggerHook(interval=50)])
     with pytest.raises(ValueError, match=r'default_hooks\.logger\.interval=20'):
         CouplingHook().before_train(runner)
+
+
+@pytest.mark.parametrize('name', ['interval', 'num_images'])
+def test_nothing_to_measure_is_refused(name):
+    with pytest.raises(ValueError, match=f'{name} of CouplingHook must be at least 1, got 0'):
+        CouplingHook(**{name: 0})
