@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from dts.methods.base import check_shares
+from dts.methods.base import check_not_negative, check_shares
 from dts.methods.host import Supervision, Views
 
 MaskedImages = Literal['target', 'separate']
@@ -39,7 +39,7 @@ class FeatureDistance:
                 'feature_distance.classes must name thing classes, such as [6, 7], got '
                 f'{self.classes!r}; feature_distance=None switches the distance off'
             )
-        _check_weight('feature_distance.weight', self.weight)
+        check_not_negative(**{'feature_distance.weight': self.weight})
         check_shares(**{'feature_distance.min_share': self.min_share})
 
     def check_classes(self, num_classes: int) -> None:
@@ -93,7 +93,7 @@ class Masking:
             raise ValueError(f'masking.images must be one of {names}, got {self.images!r}')
         if self.block_size < 1:
             raise ValueError(f'masking.block_size must be at least 1, got {self.block_size}')
-        _check_weight('masking.weight', self.weight)
+        check_not_negative(**{'masking.weight': self.weight})
         check_shares(**{'masking.ratio': self.ratio})
 
     def choose(
@@ -124,9 +124,3 @@ class Masking:
                 )
             )
         return images, chosen
-
-
-def _check_weight(name: str, weight: float) -> None:
-    """Refuse the weight of a loss that would be maximised."""
-    if weight < 0:
-        raise ValueError(f'{name} must be at least 0, got {weight}')

@@ -108,14 +108,7 @@ class MeanTeacher(SemiSupervisedHost):
         labeled_heads, mixed_heads = split_heads(heads, [len(views.source), len(mixture.images)])
         logits_mixed = mixed_heads[0].logits  # (U, K, H, W)
 
-        self.expose(labeled=views.source, source_label=views.labels)
-        self.expose(
-            weak=views.target,
-            mixed=mixture.images,
-            pseudo_label=target.labels,
-            mixed_label=mixed.labels,
-            mixed_weight=mixed.weights,
-        )
+        self.expose_step(views, target, mixture, mixed)
         losses = self.score_heads(labeled_heads, views.labels, 'sup')
         losses['unsup.loss_ce'] = self.unlabeled_term(logits_mixed, [mixed])
         return losses | self.label_statistics(

@@ -12,6 +12,7 @@ from dts.methods.base import stack_labels
 from dts.methods.host import Half, Host, Mixture, Supervision, Views
 from dts.mixing.classmix import draw_classes
 from dts.segmentor import all_logits, split_heads
+from dts.targets.pseudo_label import PseudoLabels
 from dts.typing import BranchInputs, BranchSamples, Losses
 
 
@@ -80,6 +81,26 @@ class SemiSupervisedHost(Host):
                 term = self.unlabeled_term(own[0].logits, half.supervisions)
                 losses[f'{half.name}.loss_ce'] = term
         return losses
+
+    def expose_step(
+        self, views: Views, target: PseudoLabels, mixture: Mixture, mixed: Supervision
+    ) -> None:
+        """Show observers a step: labelled images, and unlabelled ones with what they teach.
+
+        Args:
+            views: the batch.
+            target: pseudo-labels of its unlabelled images.
+            mixture: the images that the student learned.
+            mixed: what it should have answered.
+        """
+        self.expose(labeled=views.source, source_label=views.labels)
+        self.expose(
+            weak=views.target,
+            mixed=mixture.images,
+            pseudo_label=target.labels,
+            mixed_label=mixed.labels,
+            mixed_weight=mixed.weights,
+        )
 
     def unlabeled_term(self, logits: Tensor, supervisions: Sequence[Supervision]) -> Tensor:
         """Return the sum over supervisions.

@@ -14,7 +14,7 @@ from dts.methods.adaptation_settings import FeatureDistance, Masking
         (dict(block_size=-4), 'masking.block_size must be at least 1, got -4'),
         (dict(ratio=7), r'masking.ratio must be in \[0, 1\], got 7'),
         (dict(ratio=-1), r'masking.ratio must be in \[0, 1\], got -1'),
-        (dict(weight=-1), 'masking.weight must be at least 0, got -1'),
+        (dict(weight=-1), 'masking.weight must be a number >= 0, got -1'),
         (dict(images='source'), "masking.images must be one of .*, got 'source'"),
     ],
 )
@@ -28,7 +28,7 @@ def test_masking_names_the_key_and_the_value(options: dict[str, Any], text: str)
     [
         (dict(classes=[]), r'feature_distance.classes must name thing classes, .* got \[\]'),
         (dict(classes=[3, -1]), r'feature_distance.classes .* got \[3, -1\]'),
-        (dict(classes=[1], weight=-1), 'feature_distance.weight must be at least 0, got -1'),
+        (dict(classes=[1], weight=-1), 'feature_distance.weight must be a number >= 0, got -1'),
         (dict(classes=[1], min_share=75), r'feature_distance.min_share must be in .* got 75'),
     ],
 )
