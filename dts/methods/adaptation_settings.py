@@ -9,8 +9,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from dts.methods.base import check_not_negative, check_shares
 from dts.methods.host import Supervision, Views
+from dts.ranges import check_not_negative, check_shares
 
 MaskedImages = Literal['target', 'separate']
 

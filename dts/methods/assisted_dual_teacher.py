@@ -18,9 +18,9 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from dts.distill.terms import build_loss, compare
-from dts.methods.base import check_not_negative
 from dts.methods.dual_teacher import DualTeacher
 from dts.methods.host import Half, Views
+from dts.ranges import check_not_negative
 from dts.registry import MODELS
 from dts.segmentor import HeadLogits, decode_logits
 from dts.teachers.bank import TeacherBank

@@ -18,14 +18,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from dts.methods.base import (
-    TeacherStudent,
-    check_not_negative,
-    has_labels,
-    stack_labels,
-    valid_pixels,
-)
+from dts.methods.base import TeacherStudent, has_labels, stack_labels, valid_pixels
 from dts.mixing.plan import MixOperation, paste
+from dts.ranges import check_not_negative
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode_logits
 from dts.targets.diagnostics import labels_differ

@@ -12,14 +12,9 @@ from __future__ import annotations
 
 import torch
 
-from dts.methods.base import (
-    TeacherStudent,
-    check_not_negative,
-    check_shares,
-    stack_labels,
-    valid_pixels,
-)
+from dts.methods.base import TeacherStudent, stack_labels, valid_pixels
 from dts.mixing.plan import MixOperation, paste
+from dts.ranges import check_not_negative, check_shares
 from dts.registry import MODELS
 from dts.segmentor import all_logits, split_heads
 from dts.targets.pseudo_label import make_pseudo_labels

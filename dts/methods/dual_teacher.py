@@ -21,11 +21,12 @@ import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
-from dts.methods.base import check_not_negative, check_shares, valid_pixels
+from dts.methods.base import valid_pixels
 from dts.methods.host import Mixture, Supervision, Views, show_source
 from dts.methods.semi_supervised_host import SemiSupervisedHost
 from dts.mixing.plan import MixOperation, MixPlan, paste
 from dts.models.sub_network import SubNetwork, SubNetworkKind
+from dts.ranges import check_not_negative, check_shares
 from dts.registry import MODELS
 from dts.segmentor import HeadLogits, all_logits, decode_logits, split_heads
 from dts.targets.exchange import Opinion

@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
+from dts.methods.base import TeacherStudent, stack_labels, valid_pixels
 from dts.mixing.classmix import ClassMix
 from dts.mixing.color import ColorAugmentation
 from dts.mixing.cutmix import BetaCutMix
 from dts.mixing.flip import draw_flips, flip
 from dts.mixing.plan import paste
+from dts.ranges import check_shares
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode_logits, split_heads
 from dts.targets.pseudo_label import make_pseudo_labels

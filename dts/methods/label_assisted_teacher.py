@@ -21,8 +21,9 @@ from dts.distill.mask import valid_at
 from dts.distill.taps import LOGITS, Tap, record
 from dts.distill.terms import build_loss, compare
 from dts.label_assisted.codes import check_ignored
-from dts.methods.base import TeacherStudent, check_not_negative, stack_labels
+from dts.methods.base import TeacherStudent, stack_labels
 from dts.models.label_assisted_segmentor import LabelAssistedEncoderDecoder
+from dts.ranges import check_not_negative
 from dts.registry import MODELS
 from dts.segmentor import HeadLogits, all_logits, split_heads
 from dts.typing import BranchInputs, BranchSamples, ConfigType, Losses

@@ -25,11 +25,12 @@ from torch import Tensor
 from dts.losses.feature_distance import feature_distance
 from dts.methods.adaptation_settings import FeatureDistance, Masking
 from dts.methods.answers import Answer, ask
-from dts.methods.base import check_shares, stack_labels, valid_pixels
+from dts.methods.base import stack_labels, valid_pixels
 from dts.methods.host import Half, Host, Mixture, Supervision, Views, show_source, supervise_all
 from dts.mixing.block_mask import block_masks
 from dts.mixing.classmix import ClassDraw, ClassMix, draw_classes
 from dts.mixing.plan import MixOperation, MixPlan, paste
+from dts.ranges import check_shares
 from dts.registry import MODELS
 from dts.segmentor import all_logits, encode
 from dts.targets.exchange import Opinion

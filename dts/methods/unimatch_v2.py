@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import torch
 
-from dts.methods.base import TeacherStudent, check_shares, stack_labels, valid_pixels
+from dts.methods.base import TeacherStudent, stack_labels, valid_pixels
 from dts.mixing.plan import MixOperation, paste
 from dts.models.channel_dropout import drop_complementary
+from dts.ranges import check_shares
 from dts.registry import MODELS
 from dts.segmentor import all_logits, decode, encode
 from dts.targets.pseudo_label import make_pseudo_labels

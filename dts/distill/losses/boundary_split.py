@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from dts.distill.losses.channel_wise import ChannelWiseKD
 from dts.distill.losses.logit import LogitKD
 from dts.distill.losses.maps import prepare
-from dts.methods.base import check_not_negative
+from dts.ranges import check_not_negative
 from dts.registry import MODELS
 
 

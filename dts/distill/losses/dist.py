@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from dts.distill.losses.maps import check_temperature, masked_mean, prepare
-from dts.methods.base import check_not_negative
+from dts.ranges import check_not_negative
 from dts.registry import MODELS
 
 # Added to variances and covariance alike: rows without contrast agree with each other, and their

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dts.distill.losses.maps import check_temperature, masked_mean, prepare
 from dts.distill.mask import labels_at
-from dts.methods.base import check_not_negative
+from dts.ranges import check_not_negative
 from dts.registry import MODELS
 
 Target = Literal['teacher', 'labels']

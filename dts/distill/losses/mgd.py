@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dts.distill.losses.maps import full_precision, masked_mean, prepare
-from dts.methods.base import check_shares
+from dts.ranges import check_shares
 from dts.registry import MODELS
 
 
