@@ -52,6 +52,7 @@ import dts.hooks.switching_teachers
 import dts.label_assisted.codes
 import dts.loops
 import dts.losses.cross_entropy
+import dts.losses.ohem
 import dts.methods.assisted_dual_teacher
 import dts.methods.cross_pseudo_supervision
 import dts.methods.cutmix_seg

@@ -19,6 +19,8 @@ model = dict(
     _delete_=True,
     type='dts.DualTeacher',
     student=student,
+    # labelled images only, as UniMatch trains them
+    criterion=dict(type='dts.OhemCrossEntropy', threshold=0.7, min_kept=100_000),
     threshold=0.95,
     mix=[dict(type='dts.BetaCutMix'), dict(type='dts.ClassMix')],
     weighting=['image_fraction', 'batch_fraction'],

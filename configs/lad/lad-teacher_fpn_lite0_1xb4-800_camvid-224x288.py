@@ -10,9 +10,7 @@ model = dict(
     student=student,
     criterion=dict(type='dts.CrossEntropy', class_weight=_base_.class_weight),
 )
-train_dataloader = dict(
-    dataset=dict(streams=dict(labeled=dict(ann_file='splits/all/train.txt')))
-)
+train_dataloader = dict(dataset=dict(streams=dict(labeled=dict(ann_file='splits/all/train.txt'))))
 custom_hooks = []
 # With labels it is an oracle: never a column of a comparison.
 val_cfg = dict(models=['teacher_with_labels', 'teacher_zeroed'])

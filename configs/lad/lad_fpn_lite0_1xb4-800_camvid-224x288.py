@@ -8,9 +8,7 @@ model = dict(
     criterion=dict(type='dts.CrossEntropy', class_weight=_base_.class_weight),
     distill=[dict(loss=dict(type='dts.ChannelWiseKD', temperature=4.0), weight=3.0)],
 )
-train_dataloader = dict(
-    dataset=dict(streams=dict(labeled=dict(ann_file='splits/all/train.txt')))
-)
+train_dataloader = dict(dataset=dict(streams=dict(labeled=dict(ann_file='splits/all/train.txt'))))
 custom_hooks = [
     dict(
         type='dts.LabelAssistedTeacherHook',
