@@ -44,6 +44,7 @@ import dts.hooks.ema_teacher
 import dts.hooks.frozen_teacher
 import dts.hooks.group_teachers
 import dts.hooks.label_assisted_teacher
+import dts.hooks.label_use
 import dts.hooks.reference_encoder
 import dts.hooks.report
 import dts.hooks.step_pictures

@@ -14,6 +14,8 @@ custom_hooks = [
         type='dts.LabelAssistedTeacherHook',
         config=f'configs/lad/{teacher}.py',
         checkpoint=f'work_dirs/{teacher}/iter_800.pth',
+        # of the family that it was trained with
+        codes=dict(type='dts.LabelCodes', family='one_hot', pixel_sigma=0.035),
     )
 ]
 val_cfg = dict(models=['student'])

@@ -170,6 +170,7 @@ def check_methods(first: Config, second: Config, network: str) -> None:
     assert (first.model.consistency, first.model.consistency_weight) == (cwd, 5.0)
     assert first.model.paths == 'sequential'
     assert first.test_cfg.models == ['teacher_with_labels', 'teacher_zeroed']
+    assert first.custom_hooks == [dict(type='dts.LabelUseHook')]
     (term,) = second.model.distill
     assert (term.loss, term.weight) == (cwd, 3.0)
     logits = 'decode_head.1.conv_seg' if network == 'ocrnet_hr18' else LOGITS  # the last head's

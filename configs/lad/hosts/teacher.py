@@ -14,6 +14,7 @@ method = dict(
     consistency=dict(type='dts.ChannelWiseKD', temperature=4.0),
     consistency_weight=5.0,
 )
+custom_hooks = [dict(type='dts.LabelUseHook')]
 sync_bn = 'torch'  # several processes share the statistics of BatchNorm
 # With labels it is an oracle: never a column of a comparison.
 val_cfg = dict(models=['teacher_with_labels', 'teacher_zeroed'])
