@@ -3,8 +3,8 @@
 _base_ = ['../dual_teacher/dual-teacher_fpn_lite0_1xb4-800_camvid-1_32-224x288.py']
 # Of the same 11 frames: a teacher of all labels would hand on those that this run must not see.
 teacher = 'lad-teacher_fpn_lite0_1xb4-800_camvid-1_32-224x288'
-# 3.0 is LAD's weight of channel-wise distillation at temperature 4, the default loss.
-model = dict(type='dts.AssistedDualTeacher', assist_weight=3.0)
+# As in lad_fpn_lite0_*: README.md tells why not LAD's channel-wise distillation at weight 3, the default.
+model = dict(type='dts.AssistedDualTeacher', assist=dict(type='dts.DIST'), assist_weight=1.0)
 custom_hooks = [
     *_base_.custom_hooks,
     dict(

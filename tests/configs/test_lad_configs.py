@@ -206,3 +206,4 @@ def test_the_teacher_was_shown_no_label_that_its_student_must_not_see(name: str)
     lists = [c.train_dataloader.dataset.streams.labeled.ann_file for c in (first, config)]
     assert lists[0] == lists[1]
     assert ('1_32' in lists[0]) == ('1_32' in name)
+    assert hook.codes.family == first.model.student.codes.family
