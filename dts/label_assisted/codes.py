@@ -108,9 +108,10 @@ def look_up(class_codes: Tensor, labels: Tensor, ignore_index: int = 255) -> Ten
         (B, C, H, W).
     """
     num_classes = class_codes.shape[1] - 1
-    rows = torch.where(labels == ignore_index, num_classes, labels)
-    images = torch.arange(len(labels), device=labels.device)[:, None, None]
-    return class_codes[images, rows].permute(0, 3, 1, 2)
+    rows = torch.where(labels == ignore_index, num_classes, labels).flatten(1)  # (B, HW)
+    table = class_codes.transpose(1, 2)  # (B, C, K+1), so that the codes come out contiguous
+    codes = table.gather(2, rows[:, None].expand(-1, table.shape[1], -1))
+    return codes.unflatten(2, labels.shape[1:])
 
 
 def check_ignored(of_codes: int, of_criterion: int, where: str) -> None:
