@@ -106,6 +106,13 @@ def batch_of_two_views(num_unlabeled: int = 3, **kwargs) -> dict:
     return batch
 
 
+def strip_data(batch: dict) -> None:
+    """Move a batch to the device without data, in place; under ``FakeTensorMode``."""
+    for part in batch.values():
+        for branch, values in part.items():
+            part[branch] = [value.to('meta') for value in values]
+
+
 def uda_batch(seed: int = 0, count: int = 2, size: tuple[int, int] = (16, 16)) -> dict:
     """A collated batch with the branches of domain adaptation; target images carry no label."""
     rng = np.random.default_rng(seed)

@@ -5,7 +5,9 @@
 # draws, blur); teachers start as the student and share the statistics of BatchNorm over processes as it does (there the student alone);
 # images are scored at their own size.
 _base_ = ['dual-teacher_segformer_mit-b1_2xb8-50k_ade20k-semivl-631-512x512.py']
-model = dict(_delete_=True, type='dts.FaithfulDualTeacher', student=_base_.student, threshold=0.95)
+model = dict(
+    _delete_=True, type='dts.FaithfulDualTeacher', student=_base_.student, threshold=0.95
+)
 custom_hooks = [
     dict(
         type='dts.SwitchingTeachersHook',

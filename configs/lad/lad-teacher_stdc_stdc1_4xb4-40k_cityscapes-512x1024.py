@@ -8,8 +8,6 @@ student = _base_.model
 student.update(_base_.assistance)
 student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
-student.auxiliary_head = [
-    dict(head, num_classes=_base_.num_classes) for head in student.auxiliary_head
-]
+student.auxiliary_head = [dict(head, num_classes=_base_.num_classes) for head in student.auxiliary_head]
 student.test_cfg = _base_.evaluation
 model = dict(_delete_=True, student=student, **_base_.method)

@@ -7,9 +7,7 @@ _base_ = [
 student = _base_.model
 student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
-student.auxiliary_head = [
-    dict(head, num_classes=_base_.num_classes) for head in student.auxiliary_head
-]
+student.auxiliary_head = [dict(head, num_classes=_base_.num_classes) for head in student.auxiliary_head]
 student.test_cfg = _base_.evaluation
 model = dict(_delete_=True, student=student, **_base_.method)
 teacher = 'lad-teacher_stdc_stdc1_4xb4-40k_cityscapes-512x1024'

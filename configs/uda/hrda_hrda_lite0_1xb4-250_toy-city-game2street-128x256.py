@@ -9,10 +9,7 @@ _base_ = [
 student = _base_.model
 student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
-student.detail_size = (
-    64,
-    128,
-)  # half of the crop, as there; predictions slide it over the image by half of its size
+student.detail_size = (64, 128)  # half of the crop, as there; predictions slide it over the image by half of its size
 # 1 / ln(1.1 + p), p = share of the class in the pixels of the game images, as in ../_base_/datasets/toy_city.py
 class_weight = [3.90, 5.97, 2.52, 5.33, 5.75, 5.61, 8.73, 8.43]
 criterion = dict(type='dts.CrossEntropy', class_weight=class_weight)

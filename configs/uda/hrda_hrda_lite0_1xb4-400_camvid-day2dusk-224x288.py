@@ -9,10 +9,7 @@ _base_ = [
 student = _base_.model
 student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
-student.detail_size = (
-    112,
-    144,
-)  # half of the crop; predictions slide it over the image by half of its size
+student.detail_size = (112, 144)  # half of the crop; predictions slide it over the image by half of its size
 # The default of 0.01 would leave a teacher with the statistics of ImageNet for much of a short run.
 student.backbone.norm_cfg = dict(type='BN', momentum=0.1)
 # 1 / ln(1.1 + p), p = share of the class in the pixels of all train frames, as in ../_base_/datasets/camvid.py

@@ -5,7 +5,9 @@ target_stream = _base_.train_dataloader.dataset.streams.target
 target_stream.data_prefix.seg_map_path = 'ann_dir/train'
 target_stream.pipeline = _base_.train_dataloader.dataset.streams.source.pipeline
 # What RareClassCrop is without rare classes.
-target_stream.pipeline[3] = dict(type='RandomCrop', crop_size=_base_.crop_size, cat_max_ratio=0.75)
+target_stream.pipeline[3] = dict(
+    type='RandomCrop', crop_size=_base_.crop_size, cat_max_ratio=0.75
+)
 train_dataloader = dict(
     sampler=dict(batch=dict(_delete_=True, target=4)),
     dataset=dict(streams=dict(_delete_=True, target=target_stream)),

@@ -7,9 +7,8 @@ from mmengine.runner import Runner
 
 from dts.registry import HOOKS
 
-MIN_GAIN = (
-    5.0  # points of mIoU; a teacher that reads its labels is 20 and more above itself without
-)
+# Points of mIoU; a teacher that reads its labels is 20 and more above itself without.
+MIN_GAIN = 5.0
 
 
 @HOOKS.register_module()

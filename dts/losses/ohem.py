@@ -20,7 +20,8 @@ class OhemCrossEntropy(nn.Module):
     with V the valid pixels of the batch and k = ``min_kept`` times its images: at least k pixels
     are kept, all valid ones if there are fewer. Pixels that come with weights are pseudo-labels;
     they are not mined, since the hard ones are often wrong: the loss is then that of
-    ``dts.CrossEntropy``. So one ``criterion`` serves all terms of a method.
+    ``dts.CrossEntropy``. So one ``criterion`` serves all terms of a method; not so in
+    ``dts.CrossPseudoSupervision``, whose pseudo-labels carry no weights and would be mined.
 
     Source: LiheYoung/UniMatch, util/ohem.py, its loss of labelled Cityscapes images
     (threshold 0.7, 100 000 pixels of a crop of 769 x 769).

@@ -13,7 +13,7 @@ from dts.teachers.bank import TeacherBank
 from dts.teachers.ema import EmaMotion
 from dts.teachers.teacher import Teacher
 from dts.teachers.train_mode import TrainModeTeacher
-from toys import batch_of_two_views, toy_segmentor_config, uda_batch
+from toys import batch_of_two_views, strip_data, toy_segmentor_config, uda_batch
 
 MODEL_FILES = Path(__file__).parents[2] / 'configs/_base_/models'
 
@@ -45,9 +45,7 @@ def step(method_type: str, name: str, active: int = 0, **kwargs) -> dict[str, to
     is_uda = method_type == 'dts.SelfTraining'
     batch = uda_batch(size=(64, 64)) if is_uda else batch_of_two_views(2, size=(64, 64))
     with FakeTensorMode(allow_non_fake_inputs=True):
-        for part in batch.values():
-            for branch, values in part.items():
-                part[branch] = [value.to('meta') for value in values]
+        strip_data(batch)
         logged = method.train_step(batch, wrapper)
         motion.update(0)
     return logged

@@ -18,7 +18,7 @@ from dts.report.logged import read_logged
 from dts.teachers.bank import TeacherBank
 from dts.teachers.ema import EmaMotion
 from runs import in_child, make_images, on_ranks, run_config, train
-from toys import uda_batch
+from toys import strip_data, uda_batch
 
 
 def groups(config, start_iter=0, **kwargs):
@@ -138,9 +138,7 @@ def test_a_step_runs_on_tensors_without_data(exchange):
     wrapper = OptimWrapper(torch.optim.AdamW(method.parameters()))
     batch = uda_batch(size=(64, 64))
     with FakeTensorMode(allow_non_fake_inputs=True):
-        for part in batch.values():
-            for branch, values in part.items():
-                part[branch] = [value.to('meta') for value in values]
+        strip_data(batch)
         logged = method.train_step(batch, wrapper)
         for motion in motions:
             motion.update(0)

@@ -32,7 +32,7 @@ from dts.methods import self_training
 from dts.registry import MODELS
 from dts.report.logged import read_logged
 from runs import in_child, make_images, on_ranks, run_config, small_segformer, train
-from toys import toy_segmentor_config, uda_batch
+from toys import strip_data, toy_segmentor_config, uda_batch
 
 CROP = (32, 32)
 MARGINS = dict(top=2, bottom=6, left=1, right=1)
@@ -300,9 +300,7 @@ def test_trap_22_a_step_with_all_switches_runs_on_tensors_without_data(
     method, hook, runner = method_with(student, 'meta', batch_statistics)
     batch = batch_with_margins(size=(64, 64))
     with FakeTensorMode(allow_non_fake_inputs=True):
-        for part in batch.values():
-            for key, values in part.items():
-                part[key] = [value.to('meta') for value in values]
+        strip_data(batch)
         logged = method.train_step(batch, runner.optim_wrapper)
         hook.move(runner)
     assert hook.bank.updates == 1

@@ -13,7 +13,7 @@ from dts.checkpoints.contents import pack_model
 from dts.evaluation.models import available_models
 from dts.mixing.cutmix import HalfCutMix
 from dts.registry import MODELS
-from toys import toy_batch, toy_segmentor_config
+from toys import strip_data, toy_batch, toy_segmentor_config
 
 MIX = dict(type='dts.HalfCutMix')
 STEPS, RATE = 6, 0.3
@@ -229,9 +229,7 @@ def test_step_runs_on_tensors_without_data(mix):
     wrapper = OptimWrapper(torch.optim.AdamW(method.parameters()))
     batch = toy_batch()
     with FakeTensorMode(allow_non_fake_inputs=True):
-        for part in batch.values():
-            for branch, values in part.items():
-                part[branch] = [value.to('meta') for value in values]
+        strip_data(batch)
         logged = method.train_step(batch, wrapper)
     assert all(value.device.type == 'meta' for value in logged.values())
 
