@@ -25,13 +25,21 @@ from toys import toy_batch, toy_segmentor_config
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
 
-from step_benchmark.distillation_floor import kl_of_channels, kl_of_pixels
+from step_benchmark.distillation_floor import (
+    correlation_distance,
+    kl_of_channels,
+    kl_of_pixels,
+)
 from step_benchmark.floors import build_floor, prepare
 
 CRITERION = dict(type='dts.CrossEntropy', class_weight=[1.0, 2.0, 3.0])
 RESIZE = dict(type='dts.ResizeAdapter', resize='teacher')
 CWD = dict(loss=dict(type='dts.ChannelWiseKD', temperature=2.0), adapter=RESIZE, weight=3.0)
 KD = dict(loss=dict(type='dts.LogitKD', temperature=4.0), adapter=RESIZE, weight=0.5)
+DIST = dict(
+    loss=dict(type='dts.DIST', temperature=2.0, inter_weight=0.5, intra_weight=1.5),
+    adapter=RESIZE,
+)
 SMALLER = dict(KD, adapter=dict(type='dts.ResizeAdapter', resize='student', align_corners=True))
 
 
@@ -84,7 +92,7 @@ def check_three_steps(method: TeacherStudent, batch: dict[str, Any]) -> None:
     assert len(set(values)) == 3
 
 
-@pytest.mark.parametrize('terms', [[CWD], [KD], [SMALLER], [CWD, KD]])
+@pytest.mark.parametrize('terms', [[CWD], [KD], [DIST], [SMALLER], [CWD, KD]])
 def test_distillation_floor_follows_the_method_for_three_steps(terms: list[dict]) -> None:
     check_three_steps(distillation(*terms), toy_batch(3, 0, size=(32, 32)))
 
@@ -118,7 +126,7 @@ def test_distillation_floor_shows_a_label_assisted_teacher_its_images(codes: dic
 @pytest.mark.parametrize(
     ('change', 'match'),
     [
-        (dict(loss=dict(type='dts.DIST')), r'distill\[0\]\.loss is DIST'),
+        (dict(loss=dict(type='dts.BoundarySplitKD')), r'distill\[0\]\.loss is BoundarySplitKD'),
         (
             dict(loss=dict(type='dts.ChannelWiseKD', group_size=2)),
             'ChannelWiseKD with group_size=2',
@@ -136,7 +144,7 @@ def test_distillation_floor_refuses_what_it_does_not_know(change: dict, match: s
 
 
 @pytest.mark.parametrize('paths', ['sequential', 'batched'])
-@pytest.mark.parametrize('consistency', ['dts.ChannelWiseKD', 'dts.LogitKD'])
+@pytest.mark.parametrize('consistency', ['dts.ChannelWiseKD', 'dts.LogitKD', 'dts.DIST'])
 def test_label_assisted_floor_follows_the_method_for_three_steps(
     paths: str, consistency: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,3 +224,19 @@ def test_divergence_of_channels_by_hand() -> None:
     expected = 4 * (0.25 * math.log(0.5) + 0.75 * math.log(1.5)) / 2  # one image, two channels
     assert float(kl_of_channels(student, teacher, valid, 2.0)) == pytest.approx(expected)
     assert kl_of_channels(student, teacher, torch.zeros_like(valid), 2.0) == 0
+
+
+def test_correlation_distance_by_hand() -> None:
+    # Over classes: pixels that prefer the same of two classes correlate by 1, others by -1. Over
+    # pixels: of class 0 the deviations are (-1, 2, -1) / 6 and (-1, -1, 2) / 6, with correlation
+    # (1 - 2 - 2) / 6 = -1 / 2; class 1 mirrors it; the last pixel is ignored.
+    student, teacher = (
+        2 * torch.tensor([of_class, [1 - p for p in of_class]]).log().view(1, 2, 1, 4)
+        for of_class in ([0.25, 0.75, 0.25, 0.5], [0.25, 0.25, 0.75, 0.9])
+    )
+    valid = torch.tensor([[[True, True, True, False]]])
+    inter, intra = (0 + 2 + 2) / 3, 1.5
+    found = correlation_distance(student, teacher, valid, 2.0, 0.5, 1.5)
+    assert float(found) == pytest.approx(4 * (0.5 * inter + 1.5 * intra), rel=1e-4)
+    nothing = correlation_distance(student, teacher, torch.zeros_like(valid), 2.0, 0.5, 1.5)
+    assert nothing == 0

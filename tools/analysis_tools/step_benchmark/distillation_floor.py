@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch.optim import Optimizer
 
 from dts.distill.adapters import ResizeAdapter
 from dts.distill.losses.channel_wise import ChannelWiseKD
+from dts.distill.losses.dist import DIST
 from dts.distill.losses.logit import LogitKD
 from dts.distill.taps import Tap
 from dts.distill.terms import DistillTerm
@@ -31,7 +33,9 @@ from step_benchmark.floor_parts import (
 
 FAR = -1e4  # a score that softmax makes 0 of; its differences stay finite
 
-Distance = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+TINY = 1e-8  # a distribution without contrast has a finite correlation
+
+Distance = Callable[[Tensor, Tensor, Tensor], Tensor]  # of student, teacher, valid positions
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,6 @@ class PlainTerm:
     """What a floor keeps of a term; the adapter has no weights."""
 
     distance: Distance
-    temperature: float
     weight: float
     adapter: ResizeAdapter | None
     teacher_name: str | None
@@ -52,7 +55,8 @@ def distillation(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
     floor, as mixing is not: a label-assisted teacher sees zeros in its place.
 
     Raises:
-        ValueError: for other terms than KL divergences of the scores of the main heads.
+        ValueError: for other terms than KL divergences or correlations of the scores of the main
+            heads.
     """
     terms = [_plain_term(index, term) for index, term in method.terms.items()]
     names = [term.teacher_name or method.teachers.active for term in terms]
@@ -76,7 +80,7 @@ def distillation(method: TeacherStudent, optimizer: Optimizer) -> FloorStep:
             if term.adapter is not None:
                 ours, theirs = term.adapter(ours, theirs)
             valid = _valid(labels, ours)
-            loss = loss + term.weight * term.distance(ours, theirs, valid, term.temperature)
+            loss = loss + term.weight * term.distance(ours, theirs, valid)
         loss.backward()
         own_optimizer.step()
         return loss.detach()
@@ -90,10 +94,10 @@ def label_assisted_teacher(method: TeacherStudent, optimizer: Optimizer) -> Floo
     Both paths see zeros in place of a code, which is no part of a floor, as mixing is not.
 
     Raises:
-        ValueError: if the consistency is another than ``dts.ChannelWiseKD`` without groups or
-            ``dts.LogitKD``.
+        ValueError: if the consistency is another than ``dts.ChannelWiseKD`` without groups,
+            ``dts.LogitKD`` or ``dts.DIST``.
     """
-    distance, temperature = _plain_loss(method.consistency, 'consistency')
+    distance = _plain_loss(method.consistency, 'consistency')
     student = copy.deepcopy(method.student).train()
     own_optimizer = copy_optimizer(optimizer, method.student, student)
     class_weight = method.criterion.class_weight
@@ -116,8 +120,7 @@ def label_assisted_teacher(method: TeacherStudent, optimizer: Optimizer) -> Floo
                 loss = loss + share * weight * cross_entropy(logits, twice, class_weight)
         valid = _valid(labels, first)
         for ours, theirs in ((first, second.detach()), (second, first.detach())):
-            divergence = distance(ours, theirs, valid, temperature)
-            loss = loss + method.consistency_weight * divergence
+            loss = loss + method.consistency_weight * distance(ours, theirs, valid)
         loss.backward()
         own_optimizer.step()
         return loss.detach()
@@ -173,22 +176,29 @@ def _plain_term(index: str, term: Any) -> PlainTerm:
             "[dict(loss=dict(type='dts.ChannelWiseKD'))]"
         )
     return PlainTerm(
-        *_plain_loss(term.loss, f'distill[{index}].loss'),
+        _plain_loss(term.loss, f'distill[{index}].loss'),
         weight=term.weight(0),
         adapter=term.adapter,
         teacher_name=term.teacher_name,
     )
 
 
-def _plain_loss(loss: nn.Module, where: str) -> tuple[Distance, float]:
-    """Return the plainest form of a loss and its temperature."""
+def _plain_loss(loss: nn.Module, where: str) -> Distance:
+    """Return the plainest form of a loss."""
     if isinstance(loss, LogitKD):
-        return kl_of_pixels, loss.temperature
+        return partial(kl_of_pixels, temperature=loss.temperature)
     if isinstance(loss, ChannelWiseKD) and loss.group_size == 1:
-        return kl_of_channels, loss.temperature
+        return partial(kl_of_channels, temperature=loss.temperature)
+    if isinstance(loss, DIST):
+        return partial(
+            correlation_distance,
+            temperature=loss.temperature,
+            inter_weight=loss.inter_weight,
+            intra_weight=loss.intra_weight,
+        )
     raise ValueError(
-        f'the floors of distillation know dts.LogitKD and dts.ChannelWiseKD with group_size=1, '
-        f'{where} is {type(loss).__name__}'
+        f'the floors of distillation know dts.LogitKD, dts.DIST and dts.ChannelWiseKD with '
+        f'group_size=1, {where} is {type(loss).__name__}'
         + (f' with group_size={loss.group_size}' if isinstance(loss, ChannelWiseKD) else '')
         + ': measure with one of them'
     )
@@ -210,6 +220,31 @@ def kl_of_channels(student: Tensor, teacher: Tensor, valid: Tensor, temperature:
     divergence = F.kl_div(ours, theirs, reduction='sum', log_target=True)
     num_images = valid.flatten(1).any(dim=1).sum().clamp_min(1)
     return temperature**2 * divergence / (num_images * student.shape[1])
+
+
+def correlation_distance(
+    student: Tensor,
+    teacher: Tensor,
+    valid: Tensor,
+    temperature: float,
+    inter_weight: float,
+    intra_weight: float,
+) -> Tensor:
+    """T^2 times one minus Pearson's correlation of probabilities, per pixel and per class."""
+    pixels, num_valid = valid[:, None], valid.sum().clamp_min(1)
+    both = [(scores / temperature).softmax(dim=1) for scores in (student, teacher)]
+    over_classes = _one_minus_cosine(*(probs - 1 / probs.shape[1] for probs in both), dim=(1,))
+    means = [(probs * pixels).sum((0, 2, 3), keepdim=True) / num_valid for probs in both]
+    centered = [(probs - mean) * pixels for probs, mean in zip(both, means, strict=True)]
+    over_pixels = _one_minus_cosine(*centered, dim=(0, 2, 3))
+    inter = (over_classes * valid).sum() / num_valid
+    return temperature**2 * (inter_weight * inter + intra_weight * over_pixels.mean())
+
+
+def _one_minus_cosine(first: Tensor, second: Tensor, dim: tuple[int, ...]) -> Tensor:
+    """Return one minus the cosine of vectors along ``dim``, 0 where both are zero."""
+    squares = (first.square().sum(dim) + TINY) * (second.square().sum(dim) + TINY)
+    return 1 - ((first * second).sum(dim) + TINY) / squares.sqrt()
 
 
 def _keep_scores(segmentor: Any) -> list[Tensor]:
