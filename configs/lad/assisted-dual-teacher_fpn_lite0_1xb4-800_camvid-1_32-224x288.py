@@ -11,6 +11,6 @@ custom_hooks = [
         type='dts.LabelAssistedTeacherHook',
         config=f'configs/lad/{teacher}.py',
         checkpoint=f'work_dirs/{teacher}/iter_800.pth',
-        codes=dict(type='dts.LabelCodes', family='one_hot', pixel_sigma=0.035),
+        codes=dict(type='dts.LabelCodes', family='one_hot', pixel_sigma=0.0157),
     ),
 ]

@@ -8,6 +8,7 @@ student = _base_.model
 student.update(_base_.assistance)
 student.data_preprocessor.size = _base_.crop_size
 student.decode_head.num_classes = _base_.num_classes
+student.decode_head.dropout_ratio = _base_.dropout_ratio
 student.auxiliary_head.num_classes = _base_.num_classes
 student.test_cfg = _base_.evaluation
 model = dict(_delete_=True, student=student, **_base_.method)

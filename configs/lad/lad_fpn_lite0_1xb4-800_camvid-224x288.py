@@ -16,7 +16,7 @@ custom_hooks = [
         config=f'configs/lad/{teacher}.py',
         checkpoint=f'work_dirs/{teacher}/iter_800.pth',
         # of the family that it was trained with
-        codes=dict(type='dts.LabelCodes', family='one_hot', pixel_sigma=0.035),
+        codes=dict(type='dts.LabelCodes', family='one_hot', pixel_sigma=0.0157),
     )
 ]
 val_cfg = dict(models=['student'])

@@ -20,8 +20,8 @@ class FrozenLabelAssistedTeacher(FrozenTeacher):
         segmentor: the teacher; frozen in place.
         student: the segmentor that it teaches.
         origin: ``checkpoint`` and ``sha256`` of its file.
-        codes: config of ``dts.LabelCodes``, without ``num_classes``; ``ignore_index`` is by default
-            that of its training.
+        codes: config of ``dts.LabelCodes``, without ``num_classes``; ``scale`` and ``ignore_index``
+            are by default those of its training.
 
     Raises:
         ValueError: if the teacher sees no labels, or was trained with codes of other channels.
@@ -37,7 +37,8 @@ class FrozenLabelAssistedTeacher(FrozenTeacher):
                 'dts.FrozenTeacherHook for a teacher that sees no labels'
             )
         trained: LabelCodes = segmentor.codes
-        codes = {'ignore_index': trained.ignore_index, **codes, 'num_classes': trained.num_classes}
+        of_training = {'scale': trained.scale, 'ignore_index': trained.ignore_index}
+        codes = {**of_training, **codes, 'num_classes': trained.num_classes}
         own: LabelCodes = MODELS.build(codes)
         if own.num_channels != trained.num_channels:
             raise ValueError(

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from dts.models.label_assisted_segmentor import LabelAssistedEncoderDecoder
 
+WITH_LABELS, ZEROED = '_with_labels', '_zeroed'
+
 
 class ZeroedCode(BaseModel):
     """A label-assisted segmentor that is shown the image and a code of zeros.
@@ -54,4 +56,13 @@ def input_views(name: str, network: nn.Module) -> dict[str, nn.Module]:
     if not isinstance(network, LabelAssistedEncoderDecoder):
         return {name: network}
     teacher = 'teacher' if name == 'student' else name
-    return {f'{teacher}_with_labels': network, f'{teacher}_zeroed': ZeroedCode(network)}
+    return {f'{teacher}{WITH_LABELS}': network, f'{teacher}{ZEROED}': ZeroedCode(network)}
+
+
+def is_view(metric: str) -> bool:
+    """Return whether a score is that of a label-assisted network, under either input.
+
+    Args:
+        metric: such as ``teacher_with_labels/mIoU``.
+    """
+    return metric.partition('/')[0].endswith((WITH_LABELS, ZEROED))

@@ -1,6 +1,7 @@
 """Knowledge distillation: the student learns labels, and maps of trained teachers.
 
     x, y     images and labels                       inputs['labeled']
+    x'       the images as teachers see them         inputs[teacher_branch]
     s_i, t_i maps of student and teacher             record(...), tapped by ``distill[i]``
     A_i      adapter to one shape                    DistillTerm.adapter
     d_i      loss between maps                       DistillTerm.loss
@@ -34,10 +35,12 @@ class Distillation(TeacherStudent):
         L = sum over heads of CE(S(x), y) + sum_i w_i(t) d_i(A_i(s_i), t_i)
 
     Teachers may have another architecture than the student; ``dts.FrozenTeacherHook`` builds them.
-    Several teachers are entries with a ``teacher_name`` each and weights of their own. Adapters and
-    other weights of a term train with the student and are in ``iter_*`` checkpoints beside it, for
-    a resume; what is published is the student. While a weight is 0 its term does nothing, and a
-    teacher that no term asks is not run: with all weights at 0 this is ``dts.Supervised``.
+    They look at the images of the student, or at another view of them (``teacher_branch``), and one
+    that sees labels at these too. Several teachers are entries with a ``teacher_name`` each and
+    weights of their own. Adapters and other weights of a term train with the student and are in
+    ``iter_*`` checkpoints beside it, for a resume; what is published is the student. While a weight
+    is 0 its term does nothing, and a teacher that no term asks is not run: with all weights at 0
+    this is ``dts.Supervised``.
 
     Args:
         student: config of a segmentor of MMSeg.
@@ -45,6 +48,9 @@ class Distillation(TeacherStudent):
         distill: the terms, each ``dict(student='decode_head.conv_seg', student_index=None,
             teacher=..., teacher_index=None, teacher_name=None, adapter=None, loss=..., weight=1.0,
             mask='nearest')``, see ``dts.distill.terms.DistillTerm``.
+        teacher_branch: the view of the labelled images that teachers look at: ``labeled``, as the
+            student, or another one that ``dts.Branches`` makes of them, with the same crop and
+            flip: ``branches=dict(labeled=[strong, ...], labeled_weak=[...])``.
 
     Raises:
         ValueError: if a term is wrong, or taps a module that the student has not.
@@ -56,8 +62,10 @@ class Distillation(TeacherStudent):
         criterion: ConfigType | None = None,
         *,
         distill: Sequence[ConfigType],
+        teacher_branch: str = 'labeled',
     ) -> None:
         super().__init__(student, criterion)
+        self.teacher_branch = teacher_branch
         self.terms = build_terms(distill, self.student.num_classes, self.ignore_index)
         for index, term in self._terms():
             check_tap(self.student, term.student_tap, f'student of distill[{index}]')
@@ -86,7 +94,7 @@ class Distillation(TeacherStudent):
         """Return the losses of one step.
 
         Args:
-            inputs: ``labeled`` (B, 3, H, W).
+            inputs: ``labeled`` (B, 3, H, W), and ``teacher_branch`` of the same size.
             data_samples: ``labeled``, with labels.
 
         Returns:
@@ -97,7 +105,7 @@ class Distillation(TeacherStudent):
         weights = {index: self._weight(index, term) for index, term in self._terms()}
         active = {index: term for index, term in self._terms() if weights[index] > 0}
 
-        maps_teacher = self._ask_teachers(images, labels, active)
+        maps_teacher = self._ask_teachers(self._teacher_view(inputs), labels, active)
         with record(self.student, [term.student_tap for term in active.values()]) as maps_student:
             heads = all_logits(self.student, images)
 
@@ -114,6 +122,21 @@ class Distillation(TeacherStudent):
             else:
                 losses[f'distill.{index}.loss_kd'] = term.untouched(reference)
         return losses | self._shares(losses)
+
+    def _teacher_view(self, inputs: BranchInputs) -> Tensor:
+        """Return the images that teachers look at."""
+        view, own = inputs.get(self.teacher_branch), inputs['labeled']
+        if view is None:
+            raise ValueError(
+                f'model.teacher_branch is {self.teacher_branch!r}, the pipelines make '
+                f'{list(inputs)}: add it to branches of dts.Branches in the labelled pipeline'
+            )
+        if view.shape != own.shape:
+            raise ValueError(
+                f'{self.teacher_branch} has the shape {tuple(view.shape)}, labeled '
+                f'{tuple(own.shape)}: make both of the same images, after crop and flip'
+            )
+        return view
 
     @torch.no_grad()
     def _ask_teachers(

@@ -34,8 +34,8 @@ class LabelAssistedEncoderDecoder(EncoderDecoder):
     Tensors have the names of the stock segmentor, so its checkpoints open in a stock config with
     ``in_channels=4`` (or 3 + K + 1 for one-hot codes) where the backbone has that argument: ResNet,
     MixVisionTransformer, STDCNet, HRNet, ``dts.EfficientNetLite``. Pretrained weights are those of
-    the stock backbone; ``init_cfg=dict(type='Pretrained', checkpoint=FILE)`` of the segmentor
-    starts from a whole segmentor of three channels.
+    the stock backbone; ``init_cfg=dict(type='dts.StrictPretrained', checkpoint=FILE)`` of the
+    segmentor starts from a whole segmentor of three channels.
 
     ``predict`` needs the labels, and says how well the network does with them; ``ZeroedCode`` shows
     the same network without. Code and image are one tensor before inference begins, so sliding

@@ -107,6 +107,21 @@ def test_another_ignored_label_is_that_of_the_first_stage_and_of_the_criterion(c
         attached(student(), checkpoint[0], config)
 
 
+def test_scale_is_that_of_the_first_stage_unless_the_hook_has_its_own(checkpoint):
+    config = teacher_config()
+    config.codes.scale = 0.5
+    top = []
+    for own in ({}, {'scale': 0.25}):
+        method = student()
+        codes = dict(type='dts.LabelCodes', family='fixed_ramp', pixel_sigma=0.0, **own)
+        attached(method, checkpoint[0], config, codes=codes)
+        shown = method.teachers['teacher'].inputs(
+            torch.zeros(1, 3, 1, 1), torch.full((1, 1, 1), 255)
+        )
+        top.append(shown[0, 3].item())
+    assert top == [0.5, 0.25]  # a ramp ends at 1 for ignored pixels
+
+
 def test_image_is_normalised_as_in_the_first_stage(checkpoint):
     method = student()
     config = teacher_config()

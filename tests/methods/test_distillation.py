@@ -231,6 +231,46 @@ def test_a_student_that_is_its_teacher_learns_nothing_from_it():
     assert max(g.abs().max() for g in gradients) < 1e-6
 
 
+def test_teachers_look_at_their_own_view_and_the_student_at_its_own():
+    method = build(LOGITS, teacher_branch='labeled_weak')
+    seen = []
+    for network in (method.student, method.teachers['teacher'].segmentor):
+        network.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    two_views = batch()
+    for part, change in (
+        ('inputs', lambda image: 255 - image),
+        ('data_samples', lambda s: s.clone()),
+    ):
+        two_views[part]['labeled_weak'] = [change(value) for value in two_views[part]['labeled']]
+    data = method.data_preprocessor(two_views, True)
+    method.loss(**data)
+    assert torch.equal(seen[0], data['inputs']['labeled_weak'])
+    assert torch.equal(seen[1], data['inputs']['labeled'])
+    assert not torch.equal(seen[0], seen[1])
+
+    torch.manual_seed(0)
+    by_view = float(method.loss(**data)['distill.0.loss_kd'])
+    method.teacher_branch = 'labeled'
+    torch.manual_seed(0)
+    assert float(method.loss(**data)['distill.0.loss_kd']) != by_view
+
+
+@pytest.mark.parametrize(
+    ('view', 'text'),
+    [
+        (None, r"teacher_branch is 'labeled_weak', the pipelines make \['labeled'\]: add it to"),
+        (torch.zeros(2, 3, 8, 8), r'labeled_weak has the shape \(2, 3, 8, 8\), labeled \(2, 3, 64'),
+    ],
+)
+def test_a_view_that_is_not_there_or_of_another_size_is_refused(view, text):
+    method = build(LOGITS, teacher_branch='labeled_weak')
+    data = method.data_preprocessor(batch(), True)
+    if view is not None:
+        data['inputs']['labeled_weak'] = view
+    with pytest.raises(ValueError, match=text):
+        method.loss(**data)
+
+
 def test_each_teacher_runs_once_and_only_when_it_is_asked():
     method = build(
         dict(LOGITS, teacher_name='a'),

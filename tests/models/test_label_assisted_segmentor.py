@@ -89,14 +89,17 @@ def test_random_weights_are_those_of_the_plain_segmentor():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('initializer', ['Pretrained', 'dts.StrictPretrained'])
 @pytest.mark.parametrize('owner', ['backbone', 'segmentor'])
-def test_pretrained_weights_of_three_channels_are_kept_bitwise(tmp_path: Path, owner, caplog):
+def test_pretrained_weights_of_three_channels_are_kept_bitwise(
+    tmp_path: Path, owner, initializer, caplog
+):
     torch.manual_seed(5)
     plain = MODELS.build(resnet_config())
     pretrained = plain.backbone if owner == 'backbone' else plain
     file = str(tmp_path / 'pretrained.pth')
     torch.save(dict(state_dict=pretrained.state_dict()), file)
-    init_cfg = dict(type='Pretrained', checkpoint=file)
+    init_cfg = dict(type=initializer, checkpoint=file)
     config = resnet_config()
     (config.backbone if owner == 'backbone' else config)['init_cfg'] = init_cfg
 
@@ -114,6 +117,15 @@ def test_pretrained_weights_of_three_channels_are_kept_bitwise(tmp_path: Path, o
     weight = model.stem.weight.detach().clone()
     model.init_weights()  # MMEngine initialises once
     assert torch.equal(model.stem.weight, weight)
+
+
+def test_a_start_that_does_not_fit_is_refused(tmp_path: Path):
+    file = str(tmp_path / 'pretrained.pth')
+    state = MODELS.build(resnet_config()).state_dict()
+    torch.save({f'student.{name}': tensor for name, tensor in state.items()}, file)
+    init_cfg = dict(type='dts.StrictPretrained', checkpoint=file)
+    with pytest.raises(ValueError, match=r'pretrained\.pth'):
+        assisted(dict(resnet_config(), init_cfg=init_cfg)).init_weights()
 
 
 @pytest.mark.slow

@@ -414,6 +414,26 @@ def test_cost_has_the_minutes_of_all_teachers_and_the_time_of_a_step(folder: Pat
     assert '| 2.0 (+ -) | - |' in render(table, lost)
 
 
+def test_network_that_sees_labels_is_compared_with_nothing(folder: Path) -> None:
+    columns = 'columns: [teacher_with_labels/mIoU, teacher_zeroed/mIoU]'
+    rewrite(folder, '{name: Middle,', f'{{name: Middle, {columns},')
+    text = (
+        (folder / 'table.yml').read_text().replace('seeds: [0, 1]', 'per_class: near\nseeds: [0]')
+    )
+    (folder / 'table.yml').write_text(text.replace('seeds: [1]', 'seeds: [0]'))
+    scores = {'teacher_with_labels/mIoU': 85.0, 'teacher_zeroed/mIoU': 43.0, 'student/IoU.car': 1.0}
+    runs = {('Middle', 'near', 0): _run(1.0, None, 0.0, scores)}
+    lines = render(load_table(folder / 'table.yml'), runs).splitlines()
+    of_middle = [line for line in lines if line.startswith('| Middle')]
+    assert [line.split(' | ')[1:3] for line in of_middle] == [
+        ['teacher_with_labels/mIoU', '85.00'],
+        ['teacher_zeroed/mIoU', '43.00'],
+    ]
+    heading = next(i for i, line in enumerate(lines) if line.startswith('Teachers that see'))
+    assert all(lines.index(line) > heading for line in of_middle)
+    assert '| class | Alone, student | Small, student | Big, student |' in lines
+
+
 def test_table_without_teachers_reads_as_it_did(folder: Path) -> None:
     text = TABLE[: TABLE.index('  - {name: Small')] + TABLE[TABLE.index('splits:') :]
     (folder / 'table.yml').write_text(text)
@@ -434,8 +454,10 @@ def test_time_of_a_step_is_read_from_all_attempts(tmp_path: Path) -> None:
     assert read_step_time(tmp_path) == pytest.approx(500.0)
 
 
-def _run(minutes: float, step_time: float | None, score: float) -> Run:
+def _run(
+    minutes: float, step_time: float | None, score: float, more: dict[str, float] | None = None
+) -> Run:
     """A finished run."""
     attempt = Attempt('2030-01-02 03:04:05', 'abc', 60 * minutes, 1.0, 0)
     record = Record('hash', ['python'], 'CPU, 2 cores', {'torch': '1.2'}, [attempt])
-    return Run.of({'student/mIoU': score}, record, step_time)
+    return Run.of({'student/mIoU': score, **(more or {})}, record, step_time)

@@ -8,6 +8,8 @@ assistance = dict(  # of the network: a fourth input, the code of the labels
     codes=dict(type='dts.LabelCodes', family='gaussian', scale=1.735, pixel_sigma=0.052),
     stem_init=0.1,
 )
+# Of the released DeepLabV3. MMSeg's 0.1 makes two paths differ by their dropout more than by their codes.
+dropout_ratio = 0.01
 method = dict(
     type='dts.LabelAssistedTeacher',
     paths='sequential',

@@ -12,6 +12,7 @@ from dts.evaluation.statistics import (
     paired_difference,
     summarize,
 )
+from dts.label_assisted.views import is_view
 from result_table.runs import Runs, mean_minutes, mean_step_time
 from result_table.spec import Row, Table
 
@@ -27,9 +28,16 @@ def render(table: Table, runs: Runs) -> str:
         runs: (row, split, seed) -> finished run.
 
     Returns:
-        Score table, differences to the first row, classes of one split, and provenance.
+        Score table, differences to the first row, classes of one split, and provenance. Networks
+        that see labels have a table of their own and are compared with nothing.
     """
-    parts = [f'**{table.title}**', _score_table(table, runs)]
+    parts = [f'**{table.title}**', _score_table(table, runs, sees_labels=False)]
+    if any(is_view(metric) for row in table.rows for metric in row.columns):
+        parts += [
+            'Teachers that see the labels, scored with them and without (an oracle: its scores are '
+            'compared with nothing):',
+            _score_table(table, runs, sees_labels=True),
+        ]
     if len(table.rows) > 1:
         base_metrics = ', '.join(dict.fromkeys(base for _, _, base in _compared(table.rows)))
         parts += [
@@ -103,8 +111,11 @@ def _by_seed(table: Table, runs: Runs, row: str, split: str, metric: str) -> ByS
     return found
 
 
-def _score_table(table: Table, runs: Runs) -> str:
-    """Mean and spread per method, metric and split; mean over several splits; cost."""
+def _score_table(table: Table, runs: Runs, *, sees_labels: bool) -> str:
+    """Mean and spread per method, metric and split; mean over several splits; cost.
+
+    One table is that of ordinary networks, another that of those which see labels.
+    """
     speed = ['ms/step'] if table.step_time else []
     lines = [['method', 'metric', *_score_columns(table), 'CPU min', *speed]]
     for row in table.rows:
@@ -113,6 +124,8 @@ def _score_table(table: Table, runs: Runs) -> str:
             time = mean_step_time(runs, row)
             costs.append(MISSING if time is None else f'{time:.0f}')
         for metric in row.columns:
+            if is_view(metric) != sees_labels:
+                continue
             splits = [_by_seed(table, runs, row.name, s.name, metric) for s in table.splits]
             texts = _score_texts(table, row.seeds, splits, signed=False)
             lines.append([row.name, metric, *texts, *costs])
@@ -170,7 +183,10 @@ def _class_table(table: Table, runs: Runs) -> str:
     """Mean over seeds of the IoU of every class, one column per method and network."""
     split = table.per_class or ''
     columns = [
-        (row.name, metric.rpartition('/')[0]) for row in table.rows for metric in row.columns
+        (row.name, metric.rpartition('/')[0])
+        for row in table.rows
+        for metric in row.columns
+        if not is_view(metric)
     ]
     lines = [['class', *(f'{row}, {network}' for row, network in columns)]]
     keys = [key for run in runs.values() for key in run.scores if '/IoU.' in key]
@@ -221,12 +237,13 @@ def _compared(rows: Sequence[Row]) -> list[tuple[Row, str, str]]:
     """Return (row, metric, metric of the first row that it is compared with).
 
     That is the first one of the same domain: scores on source images (``source/``) are compared
-    with each other, and are left out if the first row shows none.
+    with each other, and are left out if the first row shows none. Networks that see labels are
+    compared with nothing.
     """
     base: dict[bool, str] = {}
     for metric in rows[0].columns:
         base.setdefault(metric.startswith('source/'), metric)
-    pairs = [(row, metric) for row in rows for metric in row.columns]
+    pairs = [(row, metric) for row in rows for metric in row.columns if not is_view(metric)]
     return [
         (row, metric, base[domain])
         for row, metric in pairs
