@@ -33,7 +33,7 @@ def test_curves_of_a_run_follow_the_turns_and_are_drawn(tmp_path, capsys):
     assert dict(curves['teacher.0', 'agreement'])[1] == 1
 
     on_duty = [[value for _, value in curves[f'teacher.{index}', 'duty']] for index in (0, 1)]
-    assert on_duty == [[1, 1, 1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1]]
+    assert on_duty == [[1, 1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 1]]  # drawn from its first turn
 
     out = tmp_path / 'plot.png'
     plot_coupling.main([str(tmp_path / 'run'), '--names', 'Dual Teacher', '--out', str(out)])
@@ -53,8 +53,13 @@ def test_means_are_taken_over_teachers_by_their_duty(tmp_path):
     assert plot_coupling.summarize(runs).splitlines()[2:] == [
         '| one | on duty | 0.2000 | 80.0 |',  # distances 0.1, 0.2, 0.3
         '| two | on duty | 0.8667 | 13.3 |',  # 0.1 of the first, 1.2 and 1.3 of the second
-        '| two | at rest | 0.5333 | 46.7 |',  # 0.2 and 0.3 of the first, 1.1 of the second
+        '| two | at rest | 0.2500 | 75.0 |',  # 0.2 and 0.3 of the first; the second has waited
     ]
+
+
+def test_teacher_that_never_came_on_duty_is_left_out(tmp_path):
+    write_log(tmp_path, ('teacher.0', 'teacher.1'), active=(0, 0, 0))
+    assert plot_coupling.teachers_of(plot_coupling.read_curves(tmp_path)) == ['teacher.0']
 
 
 def write_log(work_dir, teachers, active=(None,) * 3):

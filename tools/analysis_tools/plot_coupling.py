@@ -3,7 +3,8 @@
     python tools/analysis_tools/plot_coupling.py work_dirs/RUN_A work_dirs/RUN_B --out coupling.png
 
 Runs log the curves with ``dts.CouplingHook`` beside their teacher hook. The line of a teacher is
-thick while it is on duty. A Markdown table of the means is printed.
+thick while it is on duty, and begins with its first turn: until then it is the network that the
+student was at the start. A Markdown table of the means is printed.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ def read_curves(work_dir: Path) -> Curves:
         work_dir: folder of the run.
 
     Returns:
-        (teacher, quantity) -> [(step, value), ...] in order of steps; a step that a resumed run
-        repeated has the later value. Quantities are those of ``QUANTITIES``, and ``duty``, which
-        is 1 where the teacher was on duty and 0 elsewhere.
+        (teacher, quantity) -> [(step, value), ...] in order of steps, from the first turn of the
+        teacher on; a step that a resumed run repeated has the later value. Quantities are those of
+        ``QUANTITIES``, and ``duty``, which is 1 where the teacher was on duty and 0 elsewhere.
 
     Raises:
         FileNotFoundError: if there is no log.
@@ -79,6 +80,11 @@ def read_curves(work_dir: Path) -> Curves:
         steps = [step for step, _ in curves[teacher, 'distance']]
         duty = [not index.isdigit() or active.get(step, 0.0) == int(index) for step in steps]
         curves[teacher, 'duty'] = list(zip(steps, map(float, duty), strict=True))
+        first = next((step for step, on in curves[teacher, 'duty'] if on), math.inf)
+        for quantity in (*QUANTITIES, 'duty'):
+            points = [point for point in curves.pop((teacher, quantity)) if point[0] >= first]
+            if points:
+                curves[teacher, quantity] = points
     return curves
 
 
