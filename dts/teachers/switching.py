@@ -36,13 +36,15 @@ def updates_of_mean(step: int, shift: int, num_teachers: int, counter: EmaCounte
         num_teachers: N >= 1.
         counter: ``per_shift`` starts a new mean whenever a teacher comes on duty (as released: it
             forgets), ``per_teacher`` goes on where this teacher stopped (it remembers), ``global``
-            counts all steps of the run.
+            counts all steps of the run, but for the very first one of every teacher: its mean
+            starts with the student, and never holds weights that nobody trained.
 
     Returns:
-        t mod shift, floor(t / (N shift)) shift + t mod shift, or t.
+        t mod shift, floor(t / (N shift)) shift + t mod shift, or t (0 in a teacher's first step).
     """
     if counter == 'per_shift':
         return step % shift
     if counter == 'per_teacher':
         return step // (num_teachers * shift) * shift + step % shift
-    return step
+    is_first = step == active_index(step, shift, num_teachers) * shift
+    return 0 if is_first else step
