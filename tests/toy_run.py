@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
 from dts.datasets.sampler import SampleIndex
 from dts.registry import DATASETS
+from dts.runner import Runner
 from toys import toy_sample, toy_segmentor_config
 
 NUM_CLASSES = 3

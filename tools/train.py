@@ -7,7 +7,6 @@ import importlib.util
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 import dts  # noqa: F401 - before anything imports mmseg
 from dts.checkpoints.find import check_resumable, find_newest_checkpoint
@@ -21,6 +20,7 @@ from dts.launch import (
     start_cpu_processes,
     user_errors,
 )
+from dts.runner import Runner
 
 WARM_UPS = ('LinearLR', 'ConstantLR')
 

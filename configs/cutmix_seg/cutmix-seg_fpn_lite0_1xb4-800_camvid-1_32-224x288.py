@@ -1,4 +1,4 @@
-# CutMix-Seg (BMVC 2020) on 11 labelled CamVid frames. Scores, cost and commands: ../dual_teacher/README.md.
+# CutMix-Seg (BMVC 2020) on 11 labelled CamVid frames. Not run by us; those that were: ../dual_teacher/README.md.
 _base_ = ['../mean_teacher/mean-teacher_fpn_lite0_1xb4-800_camvid-1_32-224x288.py']
 model = dict(
     _delete_=True,

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
+from dts.evaluation.models import evaluation_mode
 from dts.hooks.teacher_hook import unwrap
 from dts.registry import HOOKS
 from dts.segmentor import decode_logits
@@ -31,7 +32,7 @@ class CouplingHook(Hook):
 
     Args:
         interval: iterations between two measurements; the logger must write as often.
-        num_images: validation images that are predicted each time; they stay in memory.
+        num_batches: of the validation loader, predicted each time; they stay in memory.
 
     Raises:
         ValueError: if one of them is below 1.
@@ -40,12 +41,12 @@ class CouplingHook(Hook):
     # after the teachers moved, before the logger writes
     priority = 'NORMAL'
 
-    def __init__(self, interval: int = 20, num_images: int = 8) -> None:
-        for name, value in (('interval', interval), ('num_images', num_images)):
+    def __init__(self, interval: int = 20, num_batches: int = 8) -> None:
+        for name, value in (('interval', interval), ('num_batches', num_batches)):
             if value < 1:
                 raise ValueError(f'{name} of CouplingHook must be at least 1, got {value}')
         self.interval = interval
-        self.num_images = num_images
+        self.num_batches = num_batches
 
     def before_train(self, runner: Runner) -> None:
         """Load the validation images.
@@ -54,8 +55,8 @@ class CouplingHook(Hook):
             runner: the runner.
 
         Raises:
-            ValueError: if the config has no validation set, or the logger writes at other
-                iterations, where values of earlier ones would stand.
+            ValueError: if the config has no validation set, the method trains several students, or
+                the logger writes at other iterations, where values of earlier ones would stand.
         """
         for hook in runner.hooks:
             if isinstance(hook, LoggerHook) and hook.interval != self.interval:
@@ -65,7 +66,12 @@ class CouplingHook(Hook):
                 )
         if runner.val_loop is None:
             raise ValueError('CouplingHook predicts validation images: add val_dataloader')
-        self.batches = list(islice(runner.val_loop.dataloader, self.num_images))
+        if len(unwrap(runner).students) > 1:
+            raise ValueError(
+                'CouplingHook compares every teacher with one student, this method trains '
+                f'{list(unwrap(runner).students)}: take it out of the hooks'
+            )
+        self.batches = list(islice(runner.val_loop.dataloader, self.num_batches))
 
     def after_train_iter(
         self,
@@ -85,16 +91,14 @@ class CouplingHook(Hook):
         if (batch_idx + 1) % self.interval:
             return
         method = unwrap(runner)
-        is_training = method.student.training
-        method.student.eval()
-        predicted = self._predict(method.student)
+        with evaluation_mode({'student': method.student}):
+            predicted = self._predict(method.student)
         for name in method.teachers.moving:
             teacher = method.teachers[name].segmentor
             distance = relative_distance(teacher, method.student)
             runner.message_hub.update_scalar(f'train/{name}.distance', distance)
             agreement = same_share(self._predict(teacher), predicted)
             runner.message_hub.update_scalar(f'train/{name}.agreement', agreement)
-        method.student.train(is_training)
 
     @torch.no_grad()
     def _predict(self, segmentor: EncoderDecoder) -> list[Tensor]:

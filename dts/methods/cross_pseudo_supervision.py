@@ -105,6 +105,9 @@ class CrossPseudoSupervision(TeacherStudent):
         else:
             with torch.no_grad():
                 unmixed = [decode_logits(student, unlabeled) for student in pair]
+            # Older autocast would use the weights that it rounded here, without a gradient, again
+            # below (pytorch/pytorch#158232).
+            torch.clear_autocast_cache()
             said = [hard_labels(scores, valid_mask) for scores in unmixed]  # (U, H, W) each
             plan = self.mix(said[0], self.student.num_classes)
             targets = [paste(plan, labels) for labels in said]

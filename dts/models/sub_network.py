@@ -67,10 +67,12 @@ class SubNetwork:
             segmentor: the student, with a ``backbone``.
 
         Raises:
-            ValueError: if the backbone has no branch of the kind.
+            ValueError: if the backbone has no branch of the kind, or saves memory by a second
+                forward.
         """
         with ExitStack() as restored:
             if self.kind != 'none' and segmentor.training:
+                _check_single_forward(segmentor.backbone, self.kind)
                 enter: Callable[[nn.Module, ExitStack], None] = getattr(self, f'_{self.kind}')
                 enter(segmentor.backbone, restored)
             yield
@@ -129,6 +131,16 @@ def drop_path_layers(backbone: nn.Module) -> list[list[Any]]:
             end = max((i for i, part in enumerate(parts) if part.isdigit()), default=-1)
             blocks.setdefault('.'.join(parts[: end + 1]), []).append(module)
     return list(blocks.values())
+
+
+def _check_single_forward(backbone: nn.Module, kind: SubNetworkKind) -> None:
+    """Refuse a backbone whose backward pass runs its blocks again, by then as the full network."""
+    if any(getattr(module, 'with_cp', False) for module in backbone.modules()):
+        raise ValueError(
+            f'sub-network kind {kind!r}: {type(backbone).__name__} recomputes its blocks in the '
+            'backward pass, after the sub-network is gone, and the gradient would be that of '
+            'another network: set with_cp=False in the backbone, or model.sub_network=none'
+        )
 
 
 def _dropper(rate: float) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:

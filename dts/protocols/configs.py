@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from dts.config import student_config
-from dts.protocols.lists import check_labeled, note_labeled, read_labeled
+from dts.protocols.lists import check_labeled, check_unlabeled, note_labeled, read_labeled
 from dts.protocols.presets import Evaluation, Protocol, find_protocol
 
 KEY = 'protocol'
@@ -22,8 +22,8 @@ RANDOM_CROPS = ('RandomCrop', 'RareClassCrop')
 def check_config(config: Mapping[str, Any]) -> Protocol | None:
     """Refuse a config that names a protocol and does something else.
 
-    A config claims a protocol by ``protocol = 'voc2012-classic-183-321'``. The labelled list is
-    checked if the file is there; a data set reports a missing one itself. A list whose fingerprint
+    A config claims a protocol by ``protocol = 'voc2012-classic-183-321'``. Lists are checked if the
+    files are there; a data set reports a missing one itself. A list whose fingerprint
     is not known passes with a warning.
 
     Args:
@@ -63,6 +63,12 @@ def check_config(config: Mapping[str, Any]) -> Protocol | None:
         faults += [f'list {path}: {fault}' for fault in found_faults]
     elif not stream.get('ann_file'):
         faults.append(f'all images are labelled, the protocol labels {protocol.num_labeled}')
+    unlabeled = _drawn_streams(config).get('unlabeled', {}).get('ann_file')
+    other = Path(osp.join(root, unlabeled or ''))
+    if path.is_file() and other.is_file():
+        both = [read_labeled(protocol, file, Path(root)) for file in (path, other)]
+        found_faults = check_unlabeled(protocol, both[0], both[1], Path(root))
+        faults += [f'list {other}: {fault}' for fault in found_faults]
     if faults:
         raise ValueError(
             f'the config names the protocol {name}, but does not follow it:\n  '
@@ -96,12 +102,9 @@ def comparable_facts(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     if 'train_dataloader' not in config:
         return {}
-    loader = config['train_dataloader']
-    drawn = loader.get('sampler', {}).get('batch', {})
     facts = {
         f'{name} images': _without_pipeline(stream)
-        for name, stream in loader['dataset']['streams'].items()
-        if drawn.get(name, 1)
+        for name, stream in _drawn_streams(config).items()
     }
     return facts | {
         'protocol': config.get(KEY),
@@ -109,6 +112,14 @@ def comparable_facts(config: Mapping[str, Any]) -> dict[str, Any]:
         'evaluation': str(read_evaluation(config)),
         'scored images': _without_pipeline(config['test_dataloader']['dataset']),
     }
+
+
+def _drawn_streams(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the data sets of training that batches draw from, by name."""
+    loader = config['train_dataloader']
+    drawn = loader.get('sampler', {}).get('batch', {})
+    streams = loader['dataset'].get('streams', {})
+    return {name: stream for name, stream in streams.items() if drawn.get(name, 1)}
 
 
 def labeled_stream(config: Mapping[str, Any]) -> Mapping[str, Any]:

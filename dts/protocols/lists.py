@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dts.datasets.split_check import (
+    check_complete,
+    check_disjoint,
     check_lines,
     check_name,
     check_size,
@@ -41,6 +43,29 @@ def check_labeled(protocol: Protocol, split: SplitList, data_root: Path) -> list
     for name, check in ((source.whole_list, check_members), (source.fine_list, check_fine)):
         if name and (data_root / name).is_file():
             faults += check(protocol, split.ids, frozenset(read_list(data_root / name).ids))
+    return faults
+
+
+def check_unlabeled(
+    protocol: Protocol, labeled: SplitList, unlabeled: SplitList, data_root: Path
+) -> list[str]:
+    """Return what tells the unlabelled list apart from the rest of the training set.
+
+    Args:
+        protocol: what the lists are taken for.
+        labeled: labelled list as read.
+        unlabeled: the other one.
+        data_root: of the data set; without its list of the whole training set only the form of the
+            list is checked, and that no image is in both.
+
+    Returns:
+        One message per fault; empty if there is none.
+    """
+    faults = check_lines(unlabeled) + check_disjoint(labeled.ids, unlabeled.ids)
+    whole = protocol.source.whole_list
+    if whole and (data_root / whole).is_file():
+        parts = (*labeled.ids, *unlabeled.ids)
+        faults += check_complete(parts, read_list(data_root / whole).ids)
     return faults
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,3 +141,13 @@ def _add(line: Mapping[str, Any], curves: Curves, is_train: bool) -> None:
         if not is_number or key in STEP_KEYS or (not is_train and key in ('time', 'data_time')):
             continue
         curves.setdefault(key if is_train else full_key(key), {})[line['step']] = float(value)
+
+
+def default_names(work_dirs: Sequence[Path]) -> list[str]:
+    """Return the names of the folders, or their paths where two are called the same.
+
+    Args:
+        work_dirs: folders of the runs.
+    """
+    names = [folder.name for folder in work_dirs]
+    return names if len(set(names)) == len(names) else [str(folder) for folder in work_dirs]

@@ -8,6 +8,9 @@ from mmengine.hooks import LoggerHook
 from torch import nn
 
 from dts.hooks.coupling import CouplingHook, relative_distance, same_share
+from dts.registry import MODELS
+from runs import in_child, make_images, run_config, train
+from toys import toy_segmentor_config
 
 
 def test_distance_is_relative_to_the_student():
@@ -39,7 +42,33 @@ def test_a_logger_that_would_write_old_values_is_refused():
         CouplingHook().before_train(runner)
 
 
-@pytest.mark.parametrize('name', ['interval', 'num_images'])
+def test_several_students_are_refused():
+    method = MODELS.build(dict(type='dts.CrossPseudoSupervision', student=toy_segmentor_config()))
+    runner = SimpleNamespace(
+        val_loop=SimpleNamespace(dataloader=[]), hooks=[LoggerHook(interval=20)], model=method
+    )
+    with pytest.raises(ValueError, match=r"this method trains \['student', 'student_2'\]: take it"):
+        CouplingHook().before_train(runner)
+
+
+@pytest.mark.slow
+def test_measuring_changes_no_step(tmp_path):
+    make_images(tmp_path)
+    weights = []
+    for is_measured in (False, True):
+        folder = tmp_path / str(is_measured)
+        config = run_config(tmp_path, folder, train_cfg=dict(max_iters=4, val_interval=100))
+        config.default_hooks.logger.interval = 1
+        if is_measured:
+            config.custom_hooks.append(dict(type='dts.CouplingHook', interval=1, num_batches=2))
+        assert in_child(train, config) == 0
+        file = torch.load(folder / 'iter_4.pth', weights_only=True)
+        weights.append(file['state_dict'])
+    for name, tensor in weights[0].items():
+        assert torch.equal(tensor, weights[1][name]), name
+
+
+@pytest.mark.parametrize('name', ['interval', 'num_batches'])
 def test_nothing_to_measure_is_refused(name):
     with pytest.raises(ValueError, match=f'{name} of CouplingHook must be at least 1, got 0'):
         CouplingHook(**{name: 0})

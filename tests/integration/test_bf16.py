@@ -50,14 +50,17 @@ def test_loss_after_50_steps_is_within_2_percent_of_float32(tmp_path):
         ('FaithfulDualTeacher', 1),
         ('UniMatch', 0),
         ('CrossPseudoSupervision', 0),
+        ('CrossPseudoSupervision with CutMix', 0),
     ],
 )
 def test_gradients_of_a_step_are_close_to_those_of_float32(name, active):
     gradients = []
     for is_bfloat16 in (False, True):
         torch.manual_seed(0)
-        config = dict(type=f'dts.{name}', student=toy_segmentor_config())
-        if name != 'CrossPseudoSupervision':
+        config = dict(type=f'dts.{name.partition(" ")[0]}', student=toy_segmentor_config())
+        if name.endswith('CutMix'):
+            config['mix'] = dict(type='dts.HalfCutMix')
+        elif name != 'CrossPseudoSupervision':
             config['threshold'] = 0.34
         method = MODELS.build(config).train()
         teacher_type = TrainModeTeacher if name == 'FaithfulDualTeacher' else Teacher

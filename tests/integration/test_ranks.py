@@ -88,7 +88,15 @@ def dual_teacher(config):
     return as_dual_teacher(config, shift=7)
 
 
-@pytest.mark.parametrize('method', [mean_teacher, dual_teacher])
+def faithful_dual_teacher(config):
+    """Teachers in train mode, whose statistics and dropout are of their rank until averaged."""
+    config = dual_teacher(config)
+    config.model = dict(type='dts.FaithfulDualTeacher', student=config.model.student, threshold=0.4)
+    config.custom_hooks[0].update(teacher_mode='train', buffers='own')
+    return config
+
+
+@pytest.mark.parametrize('method', [mean_teacher, dual_teacher, faithful_dual_teacher])
 def test_students_teachers_and_buffers_stay_equal_and_a_resume_is_exact(tmp_path, method):
     make_images(tmp_path)
     on_ranks(train, method(run(tmp_path, 'straight', batch=2)))

@@ -120,6 +120,37 @@ def test_branches_are_dropped_per_sample_at_their_rate_and_scaled():
     torch.testing.assert_close((out - x)[kept], branch[kept] / (1 - rate), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize('kind', ['block_skip', 'stage_skip'])
+def test_blocks_that_the_backward_pass_would_run_again_are_refused(kind):
+    segmentor = Segmentor(resnet())
+    segmentor.backbone.layer2[0].with_cp = True
+    with pytest.raises(ValueError, match='set with_cp=False in the backbone'):  # noqa: SIM117
+        with SubNetwork(kind).drawn(segmentor):
+            pass
+    with SubNetwork('none').drawn(segmentor):
+        pass
+
+
+def test_all_ranks_skip_the_same_stages():
+    """Ranks share the seed of Python's generator alone; their torch generators differ."""
+    segmentor = Segmentor(resnet())
+    blocks = [
+        block
+        for name in segmentor.backbone.res_layers
+        for block in getattr(segmentor.backbone, name)
+    ]
+
+    def skipped(seed, rank):
+        random.seed(seed)
+        torch.manual_seed(100 * seed + rank)
+        with SubNetwork('stage_skip', 0.5).drawn(segmentor):
+            return ['forward' in vars(block) for block in blocks]
+
+    draws = [[skipped(seed, rank) for rank in range(3)] for seed in range(8)]
+    assert all(of_ranks == [of_ranks[0]] * 3 for of_ranks in draws)
+    assert len({tuple(of_ranks[0]) for of_ranks in draws}) > 1
+
+
 def test_backbones_without_the_kind_are_refused_with_the_fix():
     with pytest.raises(ValueError, match="no drop-path layer; use 'block_skip'"):  # noqa: SIM117
         with SubNetwork('drop_path').drawn(Segmentor(resnet())):

@@ -170,6 +170,26 @@ def test_list_on_disk_is_checked(
         check_config(config)
 
 
+def test_unlabelled_list_is_the_rest_of_the_training_set(
+    read: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, 'KNOWN_LISTS', tmp_path / 'none.json')
+    voc = tmp_path / 'data/VOCdevkit/VOC2012'
+    name = 'voc2012-blended-662-321'
+    folder = 'train_dataloader__dataset__streams__{}labeled__ann_file'
+    files = {folder.format(part): f'{part}labeled.txt' for part in ('', 'un')}
+    config = read(name, 'voc2012', **files)
+    ids = [f'2007_{number:06d}' for number in range(664)]
+    write_lines(voc / 'labeled.txt', ids[:662])
+    write_lines(voc / 'unlabeled.txt', ids[662:])
+    assert check_config(config)
+    write_lines(voc / 'unlabeled.txt', ids[661:])
+    with pytest.raises(ValueError, match=r'unlabeled\.txt: ids both labeled .*2007_000661'):
+        check_config(config)
+    config.train_dataloader.sampler.batch.unlabeled = 0  # nothing is drawn from it
+    assert check_config(config)
+
+
 def test_crops_around_rare_classes_count_as_crops() -> None:
     def stream(*steps: dict[str, Any]) -> dict[str, Any]:
         return {'pipeline': [{'type': 'dts.LoadImage'}, *steps, {'type': 'PackSegInputs'}]}

@@ -19,7 +19,7 @@ SPEC.loader.exec_module(plot_coupling)
 def test_curves_of_a_run_follow_the_turns_and_are_drawn(tmp_path, capsys):
     make_images(tmp_path)
     config = as_dual_teacher(run_config(tmp_path, tmp_path / 'run'), shift=4)
-    config.custom_hooks.append(dict(type='dts.CouplingHook', interval=1, num_images=2))
+    config.custom_hooks.append(dict(type='dts.CouplingHook', interval=1, num_batches=2))
     config.train_cfg.update(max_iters=8, val_interval=100)
     config.default_hooks.logger.interval = 1
     assert in_child(train, config) == 0

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 import dts  # noqa: F401 - before anything imports mmseg
 from dts.launch import user_errors
-from dts.report.logged import read_logged
+from dts.report.logged import default_names, read_logged
 
 QUANTITIES = {
     'distance': 'distance ||teacher - student|| / ||student||',
@@ -41,6 +41,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.names and len(args.names) != len(args.work_dirs):
         parser.error(f'{len(args.names)} names for {len(args.work_dirs)} runs')
+    if args.names and len(set(args.names)) < len(args.names):
+        parser.error(f'two runs have one name in --names {" ".join(args.names)}')
     return args
 
 
@@ -165,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read the logs and write the figure."""
     args = parse_args(argv)
     with user_errors():
-        names = args.names or [folder.name for folder in args.work_dirs]
+        names = args.names or default_names(args.work_dirs)
         runs = {n: read_curves(d) for n, d in zip(names, args.work_dirs, strict=True)}
         plot(runs, args.out)
     print(f'{args.out}\n\n{summarize(runs)}')

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 import dts  # noqa: F401 - before anything imports mmseg
 from dts.launch import user_errors
-from dts.report.logged import Curves, Series, read_logged
+from dts.report.logged import Curves, Series, default_names, read_logged
 
 
 class Run(NamedTuple):
@@ -70,16 +70,6 @@ def read_curves(work_dir: Path) -> Curves:
             f'{work_dir}: nothing in */vis_data/scalars.json; give the work_dir of a training run'
         )
     return curves
-
-
-def default_names(work_dirs: Sequence[Path]) -> list[str]:
-    """Return the names of the folders, or their paths where two are called the same.
-
-    Args:
-        work_dirs: folders of the runs.
-    """
-    names = [folder.name for folder in work_dirs]
-    return names if len(set(names)) == len(names) else [str(folder) for folder in work_dirs]
 
 
 def choose(curves: Curves, key: str, work_dir: Path) -> Series:
