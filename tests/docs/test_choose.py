@@ -12,7 +12,8 @@ PAGE = ROOT / 'docs/choose.md'
 NUMBER = re.compile(r'[+-]?\d+\.\d+(?: \+- \d+\.\d+)?')
 LINK = re.compile(r'\]\(([^)#]+\.md)')
 TABLE = re.compile(r'<!-- table: (\S+) -->(.*?)<!-- /table -->', re.DOTALL)
-ABLATIONS = ('ablations', 'rules', 'share')  # choices within a method, not between methods
+# choices within a method, and the runs of a figure: no comparison of methods
+OTHERS = ('ablations', 'rules', 'share', 'coupling')
 
 
 def claims(text: str) -> list[str]:
@@ -40,7 +41,7 @@ def finished_tables() -> dict[str, str]:
     return {
         name: text
         for name, text in tables
-        if 'No run of this table' not in text and name.rpartition('-')[2] not in ABLATIONS
+        if 'No run of this table' not in text and name.rpartition('-')[2] not in OTHERS
     }
 
 
