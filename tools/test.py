@@ -47,7 +47,8 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         metavar='NAME',
         help='networks to evaluate: student, teacher, teacher.0, ..., mean (logits of several '
-        'students), teacher_with_labels, teacher_zeroed (label-assisted); default: all in the file',
+        'students), teacher_with_labels, teacher_blank_image, teacher_zeroed (label-assisted); '
+        'default: all in the file',
     )
     parser.add_argument(
         '--tta', action='store_true', help='average class probabilities over scales and flips'

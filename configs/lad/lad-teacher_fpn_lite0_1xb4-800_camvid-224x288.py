@@ -17,7 +17,7 @@ model = dict(
 train_dataloader = dict(dataset=dict(streams=dict(labeled=dict(ann_file='splits/all/train.txt'))))
 custom_hooks = [dict(type='dts.LabelUseHook')]
 # With labels it is an oracle: never a column of a comparison.
-val_cfg = dict(models=['teacher_with_labels', 'teacher_zeroed'])
-test_cfg = dict(models=['teacher_with_labels', 'teacher_zeroed'])
+val_cfg = dict(models=['teacher_with_labels', 'teacher_blank_image', 'teacher_zeroed'])
+test_cfg = dict(models=['teacher_with_labels', 'teacher_blank_image', 'teacher_zeroed'])
 # Scores that read labels choose no checkpoint.
 default_hooks = dict(checkpoint=dict(save_best=None))

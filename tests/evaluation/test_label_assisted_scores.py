@@ -1,4 +1,4 @@
-"""A label-assisted network has two scores, in training and from a file: with labels, without."""
+"""A label-assisted network has three scores: with image and labels, with either alone."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def check(metrics: dict[str, float], loader: DataLoader) -> None:
     samples = [sample['data_samples'].gt_sem_seg.data for sample in loader.dataset.samples]
     share = (torch.stack(samples) == 0).float().mean().item()
     assert metrics['teacher_with_labels/mIoU'] == pytest.approx(100)
+    assert metrics['teacher_blank_image/mIoU'] == pytest.approx(100)  # it copies them
     # without labels all is class 0: its IoU is its share, that of the two others 0
     assert metrics['teacher_zeroed/mIoU'] == pytest.approx(100 * share / 3, abs=0.01)
 
@@ -54,7 +55,7 @@ def check(metrics: dict[str, float], loader: DataLoader) -> None:
 def test_validation_scores_the_network_with_labels_and_without(tmp_path):
     method = oracle_method().train()
     loader, evaluator = loader_and_evaluator()
-    names = ['teacher_with_labels', 'teacher_zeroed']
+    names = ['teacher_with_labels', 'teacher_blank_image', 'teacher_zeroed']
     assert list(available_models(method)) == names
     loop = ModelsValLoop(ToyRunner(method, tmp_path), loader, evaluator, models=names)
     check(loop.run(), loader)
@@ -85,5 +86,5 @@ def test_scores_of_a_file_can_be_chosen_by_name(tmp_path, names):
     assert list(model.networks) == names
     scores = loop.run()
     assert [name for name in scores if name.endswith('/mIoU')] == [f'{n}/mIoU' for n in names]
-    with pytest.raises(ValueError, match="'student', it has: teacher_with_labels, teacher_zeroed;"):
+    with pytest.raises(ValueError, match="'student', it has: teacher_with_labels, teacher_bl"):
         CheckpointModels(oracle_config(), file, ['student'])

@@ -23,6 +23,14 @@ def test_a_teacher_that_scores_the_same_without_labels_is_named(with_labels):
     assert "family='one_hot'" in warning
 
 
+def test_a_teacher_that_copies_its_labels_is_named():
+    scores = {'teacher_with_labels/mIoU': 85.4, 'teacher_zeroed/mIoU': 42.8}
+    (warning,) = warnings_of({**scores, 'teacher_blank_image/mIoU': 86.5})
+    assert '85.4 mIoU with image and labels and 86.5 with labels alone' in warning
+    assert "family='gaussian'" in warning
+    assert warnings_of({**scores, 'teacher_blank_image/mIoU': 80.4}) == []
+
+
 @pytest.mark.parametrize(
     'metrics',
     [
