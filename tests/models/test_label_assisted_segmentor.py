@@ -13,7 +13,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from dts.label_assisted.views import ZeroedCode, input_views
+from dts.label_assisted.views import ZeroedCode, input_views, is_view
 from dts.models.label_assisted_segmentor import LabelAssistedEncoderDecoder, input_labels
 from dts.registry import MODELS
 from dts.segmentor import all_logits
@@ -265,14 +265,17 @@ def test_prediction_without_labels_is_refused():
     assert ZeroedCode(model).test_step(batch)[0].pred_sem_seg.data.sum() == 0
 
 
-def test_only_label_assisted_networks_have_two_scores():
+def test_only_label_assisted_networks_have_several_scores():
     plain, model = MODELS.build(toy_segmentor_config()), oracle()
     assert input_views('student', plain) == {'student': plain}
     for name, shown in (('student', 'teacher'), ('teacher.1', 'teacher.1')):
         views = input_views(name, model)
-        assert list(views) == [f'{shown}_with_labels', f'{shown}_zeroed']
+        names = [f'{shown}{end}' for end in ('_with_labels', '_blank_image', '_zeroed')]
+        assert list(views) == names
+        assert all(map(is_view, names))
+        assert not is_view(f'{name}/mIoU')
         assert views[f'{shown}_with_labels'] is model
-        assert views[f'{shown}_zeroed'].segmentor is model
+        assert all(views[name].segmentor is model for name in names[1:])
 
 
 @pytest.mark.parametrize('stem_init', ['rgb', -1.0])
