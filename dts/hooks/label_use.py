@@ -49,6 +49,7 @@ class LabelUseHook(Hook):
             f'the label-assisted teacher has {with_labels:.1f} mIoU with labels and {zeroed:.1f} '
             'without: it has not learned to read them, and a student would learn from it what it '
             "learns from an ordinary network. Train it longer, or set model.student.codes.family='"
-            "one_hot', the easiest codes to read (then also codes=dict(type='dts.LabelCodes', "
-            "family='one_hot') of dts.LabelAssistedTeacherHook in the student's stage)"
+            "one_hot', the easiest codes to read, which a network may come to copy: score "
+            "teacher_blank_image too (and set codes=dict(type='dts.LabelCodes', family='one_hot') "
+            "of dts.LabelAssistedTeacherHook in the student's stage)"
         )

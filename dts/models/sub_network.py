@@ -68,11 +68,10 @@ class SubNetwork:
 
         Raises:
             ValueError: if the backbone has no branch of the kind, or saves memory by a second
-                forward.
+                forward, which ``stage_skip`` alone stands.
         """
         with ExitStack() as restored:
             if self.kind != 'none' and segmentor.training:
-                _check_single_forward(segmentor.backbone, self.kind)
                 enter: Callable[[nn.Module, ExitStack], None] = getattr(self, f'_{self.kind}')
                 enter(segmentor.backbone, restored)
             yield
@@ -85,6 +84,7 @@ class SubNetwork:
                 f"sub-network kind 'drop_path': {type(backbone).__name__} has no drop-path layer; "
                 "use 'block_skip' for residual CNNs, or build the backbone with a drop_path_rate"
             )
+        _check_single_forward(backbone)
         last = max(len(layers) - 1, 1)
         for index, block in enumerate(layers):
             for layer in block:
@@ -94,6 +94,7 @@ class SubNetwork:
     def _block_skip(self, backbone: nn.Module, restored: ExitStack) -> None:
         """Drop residual branches by hooks on their last layers."""
         blocks = [block for stage in residual_stages(backbone) for block in stage]
+        _check_single_forward(backbone)
         last = max(len(blocks) - 1, 1)
         for index, block in enumerate(blocks):
             if block.branch_end is not None:
@@ -133,13 +134,13 @@ def drop_path_layers(backbone: nn.Module) -> list[list[Any]]:
     return list(blocks.values())
 
 
-def _check_single_forward(backbone: nn.Module, kind: SubNetworkKind) -> None:
+def _check_single_forward(backbone: nn.Module) -> None:
     """Refuse a backbone whose backward pass runs its blocks again, by then as the full network."""
     if any(getattr(module, 'with_cp', False) for module in backbone.modules()):
         raise ValueError(
-            f'sub-network kind {kind!r}: {type(backbone).__name__} recomputes its blocks in the '
-            'backward pass, after the sub-network is gone, and the gradient would be that of '
-            'another network: set with_cp=False in the backbone, or model.sub_network=none'
+            f'{type(backbone).__name__} recomputes its blocks in the backward pass, after the '
+            'sub-network is gone, and the gradient would be that of another network: set '
+            "with_cp=False in the backbone, or model.sub_network to 'stage_skip' or 'none'"
         )
 
 

@@ -59,16 +59,16 @@ def check_config(config: Mapping[str, Any]) -> Protocol | None:
     root = stream.get('data_root') or ''
     path = Path(osp.join(root, stream.get('ann_file') or ''))
     if path.is_file():
-        found_faults = check_labeled(protocol, read_labeled(protocol, path, Path(root)), Path(root))
-        faults += [f'list {path}: {fault}' for fault in found_faults]
+        labeled = read_labeled(protocol, path, Path(root))
+        faults += [f'list {path}: {f}' for f in check_labeled(protocol, labeled, Path(root))]
+        rest = _drawn_streams(config).get('unlabeled', {}).get('ann_file') or ''
+        other = Path(osp.join(root, rest))
+        if other.is_file():
+            unlabeled = read_labeled(protocol, other, Path(root))
+            departures = check_unlabeled(protocol, labeled, unlabeled, Path(root))
+            faults += [f'list {other}: {fault}' for fault in departures]
     elif not stream.get('ann_file'):
         faults.append(f'all images are labelled, the protocol labels {protocol.num_labeled}')
-    unlabeled = _drawn_streams(config).get('unlabeled', {}).get('ann_file')
-    other = Path(osp.join(root, unlabeled or ''))
-    if path.is_file() and other.is_file():
-        both = [read_labeled(protocol, file, Path(root)) for file in (path, other)]
-        found_faults = check_unlabeled(protocol, both[0], both[1], Path(root))
-        faults += [f'list {other}: {fault}' for fault in found_faults]
     if faults:
         raise ValueError(
             f'the config names the protocol {name}, but does not follow it:\n  '

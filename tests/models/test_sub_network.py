@@ -120,15 +120,33 @@ def test_branches_are_dropped_per_sample_at_their_rate_and_scaled():
     torch.testing.assert_close((out - x)[kept], branch[kept] / (1 - rate), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize('kind', ['block_skip', 'stage_skip'])
-def test_blocks_that_the_backward_pass_would_run_again_are_refused(kind):
-    segmentor = Segmentor(resnet())
-    segmentor.backbone.layer2[0].with_cp = True
-    with pytest.raises(ValueError, match='set with_cp=False in the backbone'):  # noqa: SIM117
+@pytest.mark.parametrize(('make', 'kind'), [(resnet, 'block_skip'), (mit, 'drop_path')])
+def test_blocks_that_the_backward_pass_would_run_again_are_refused(make, kind):
+    segmentor = Segmentor(make())
+    next(m for m in segmentor.modules() if hasattr(m, 'with_cp')).with_cp = True
+    with pytest.raises(ValueError, match='with_cp=False in the backbone'):  # noqa: SIM117
         with SubNetwork(kind).drawn(segmentor):
             pass
     with SubNetwork('none').drawn(segmentor):
         pass
+
+
+def test_skipped_stages_have_their_gradient_when_blocks_are_run_again():
+    segmentor, images = Segmentor(resnet()).train(), torch.randn(2, 3, 64, 64)
+    gradients = []
+    for with_cp in (False, True):
+        for module in segmentor.modules():
+            if hasattr(module, 'with_cp'):
+                module.with_cp = with_cp
+        random.seed(1)
+        segmentor.zero_grad()
+        with SubNetwork('stage_skip', 0.5).drawn(segmentor):
+            levels = outputs(segmentor, images.clone().requires_grad_())
+        levels[-1].square().mean().backward()
+        weights = segmentor.named_parameters()
+        gradients.append({name: w.grad.clone() for name, w in weights if w.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    torch.testing.assert_close(gradients[0], gradients[1])
 
 
 def test_all_ranks_skip_the_same_stages():

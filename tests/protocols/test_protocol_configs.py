@@ -13,6 +13,7 @@ from mmengine.config import Config
 from dts.datasets.split_ids import fingerprint
 from dts.protocols import configs, lists
 from dts.protocols.configs import check_config, comparable_facts, crop_sizes
+from dts.protocols.presets import find_protocol
 from small_trees import write_lines
 
 RUN = """
@@ -188,6 +189,14 @@ def test_unlabelled_list_is_the_rest_of_the_training_set(
         check_config(config)
     config.train_dataloader.sampler.batch.unlabeled = 0  # nothing is drawn from it
     assert check_config(config)
+
+    config.train_dataloader.sampler.batch.unlabeled = 1
+    write_lines(voc / find_protocol(name).source.whole_list, [*ids, '2007_000664'])
+    write_lines(voc / 'unlabeled.txt', [ids[662], 'of_val'])
+    with pytest.raises(ValueError, match='names the protocol') as caught:
+        check_config(config)
+    assert 'ids of the whole list in neither list: 2007_000663, 2007_000664' in str(caught.value)
+    assert 'ids that the whole list does not have: of_val' in str(caught.value)
 
 
 def test_crops_around_rare_classes_count_as_crops() -> None:
